@@ -1,0 +1,103 @@
+import { randomUUIDv7 } from 'node:crypto'
+import Fastify, {
+  LogController,
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+} from 'fastify'
+import Type from 'typebox'
+import { httpProblem, Problem } from './problem.ts'
+import { strictSerializer, strictValidator } from './strict-schema.ts'
+
+export type ServerOptions = {
+  log: FastifyBaseLogger
+  bodyBytes: number
+  /** Whether a failure means that a dependency is away, so that the caller should come back (503), not a bug (500). */
+  isUnavailable: (error: unknown) => boolean
+}
+
+/** Clients are told to come back after this long when the service cannot serve them. */
+const retryAfterSeconds = 2
+
+function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply {
+  if (problem.retryAfterSeconds !== undefined) reply.header('retry-after', problem.retryAfterSeconds)
+  if (problem.status === 401) reply.header('www-authenticate', 'Bearer')
+  return reply
+    .code(problem.status)
+    .type('application/problem+json; charset=utf-8')
+    .header('cache-control', 'no-store')
+    .serializer((body: unknown) => JSON.stringify(body))
+    .send(problem.toJSON())
+}
+
+/** What the framework itself refuses, in the words of the table. */
+function frameworkProblem(error: unknown): Problem | undefined {
+  if (!(error instanceof Error)) return undefined
+  const { code, statusCode } = error as Error & { code?: string; statusCode?: number }
+  if (statusCode === 413) return httpProblem('payload-too-large')
+  if (statusCode === 415) return httpProblem('unsupported-media-type')
+  if (code?.startsWith('FST_') && statusCode !== undefined && statusCode < 500) {
+    return httpProblem('invalid-request', { faults: [{ field: 'body', message: error.message }] })
+  }
+  if (statusCode === 400) return httpProblem('invalid-request', { faults: [{ field: 'body', message: 'is not JSON' }] })
+  return undefined
+}
+
+/**
+ * A Fastify that is strict both ways (schemas refuse instead of coercing) and answers every failure as
+ * `application/problem+json`. What it cannot explain is logged with its stack and answered with a trace id only.
+ */
+export function createServer({ log, bodyBytes, isUnavailable }: ServerOptions): FastifyInstance {
+  const app = Fastify({
+    loggerInstance: log,
+    logController: new LogController({ disableRequestLogging: true }),
+    genReqId: () => randomUUIDv7(),
+    bodyLimit: bodyBytes,
+    // Longer than the idle time of usual proxies, so that it is they who close.
+    keepAliveTimeout: 72_000,
+    requestTimeout: 30_000,
+    forceCloseConnections: 'idle',
+    routerOptions: {
+      maxParamLength: 200,
+      onBadUrl: (_path, _request, reply) => {
+        const answer = httpProblem('invalid-request', { faults: [{ field: 'path', message: 'is not a valid path' }] })
+        const raw = reply as unknown as import('node:http').ServerResponse
+        raw.writeHead(400, { 'content-type': 'application/problem+json; charset=utf-8' })
+        raw.end(JSON.stringify(answer.toJSON()))
+      },
+    },
+  })
+  app.setValidatorCompiler(strictValidator)
+  app.setSerializerCompiler(strictSerializer)
+
+  app.removeAllContentTypeParsers()
+  const parseJson = app.getDefaultJsonParser('error', 'error')
+  app.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, done) => {
+    // A body that may be empty may be left out although its type is announced.
+    if (body === '') done(null, undefined)
+    else void parseJson(request, body, done)
+  })
+
+  const noQuery = Type.Object({}, { additionalProperties: false })
+  app.addHook('onRoute', (route) => {
+    route.schema ??= {}
+    route.schema.querystring ??= noQuery
+  })
+
+  app.setNotFoundHandler((_request: FastifyRequest, reply: FastifyReply) =>
+    sendProblem(reply, httpProblem('route-not-found')),
+  )
+  app.setErrorHandler((error: unknown, request: FastifyRequest, reply: FastifyReply) => {
+    const known = error instanceof Problem ? error : frameworkProblem(error)
+    if (known) return sendProblem(reply, known)
+    const trace = { traceId: request.id }
+    if (isUnavailable(error)) {
+      request.log.warn({ err: error, url: request.url }, 'a dependency is away')
+      return sendProblem(reply, httpProblem('unavailable', trace, retryAfterSeconds))
+    }
+    request.log.error({ err: error, method: request.method, route: request.routeOptions.url }, 'request failed')
+    return sendProblem(reply, httpProblem('internal', trace))
+  })
+  return app
+}
