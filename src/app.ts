@@ -125,7 +125,9 @@ export async function buildApp({ config, database, log, consumers: others = [] }
   })
   const places = queueTokens(config.tokenSecret)
   const readStatus = readPlace(watch, touch)
-  const streams = placeStreams(watch, readStatus, (error) => log.warn({ err: error }, 'a stream was not updated'))
+  const streams = placeStreams(watch, readStatus, (error) =>
+    log.warn({ err: error }, 'a stream was not updated'),
+  )
   const admitted = guard(watch, touch)
 
   // What others hear of.
@@ -133,9 +135,15 @@ export async function buildApp({ config, database, log, consumers: others = [] }
   const bus = inProcessBus(database, consumers, {
     signal,
     onRetry: (consumer, event, error) =>
-      log.warn({ err: error, consumer, event: event.id, type: event.type }, 'a consumer failed, will try again'),
+      log.warn(
+        { err: error, consumer, event: event.id, type: event.type },
+        'a consumer failed, will try again',
+      ),
     onDeadLetter: (consumer, event, error) =>
-      log.error({ err: error, consumer, event: event.id, type: event.type }, 'an event was put aside as a dead letter'),
+      log.error(
+        { err: error, consumer, event: event.id, type: event.type },
+        'an event was put aside as a dead letter',
+      ),
   })
   const published = metrics.counter('events_published_total', 'Events that the relay has published')
   const relay = startRelay({
@@ -195,7 +203,10 @@ export async function buildApp({ config, database, log, consumers: others = [] }
   })
   const unlimited = async () => {}
   const limitUser = config.rateLimits
-    ? http.rateLimit({ max: limits.requestsPerUser, keyGenerator: (request: FastifyRequest) => request.userId })
+    ? http.rateLimit({
+        max: limits.requestsPerUser,
+        keyGenerator: (request: FastifyRequest) => request.userId,
+      })
     : unlimited
   const limitAddress = config.rateLimits ? http.rateLimit({ max: limits.signUpsPerAddress }) : unlimited
   const signedIn = [verifyCaller, limitUser]
@@ -203,7 +214,12 @@ export async function buildApp({ config, database, log, consumers: others = [] }
   const withOwnPlace = readOwnQueueToken(places)
   const findConcertOfShow = concertOfShow(database)
 
-  userRoutes(http, { signUp: signUp(database), tokens, signUpAllowed: config.signUp, limitByAddress: limitAddress })
+  userRoutes(http, {
+    signUp: signUp(database),
+    tokens,
+    signUpAllowed: config.signUp,
+    limitByAddress: limitAddress,
+  })
   concertRoutes(http, {
     signedIn,
     withOwnPlace,
@@ -264,7 +280,11 @@ export async function buildApp({ config, database, log, consumers: others = [] }
     listDeadLetters: (after, limit) => listDeadLetters(database, after, limit),
     replayDeadLetter: (deadLetterId) => replayDeadLetter(database, consumers, deadLetterId),
   })
-  serviceRoutes(http, { database, metrics: () => metrics.registry.metrics(), isStopping: () => signal.aborted })
+  serviceRoutes(http, {
+    database,
+    metrics: () => metrics.registry.metrics(),
+    isStopping: () => signal.aborted,
+  })
   await http.ready()
 
   return {

@@ -6,8 +6,7 @@ import { StartFailure } from './platform/start-failure.ts'
 
 const integer = (minimum: number, maximum: number, value: number) =>
   Type.Integer({ minimum, maximum, default: value })
-const onOff = (value?: 'on' | 'off') =>
-  Type.Union([Type.Literal('on'), Type.Literal('off')], value ? { default: value } : {})
+const onOff = (value?: 'on' | 'off') => Type.Enum(['on', 'off'], value ? { default: value } : {})
 
 const day = 86_400
 
@@ -21,7 +20,11 @@ const settings = Type.Object({
   SESSION_SECONDS: integer(1, day, 600),
   CLAIM_SECONDS: integer(1, day, 30),
   QUEUE_CAPACITY: integer(1, limits.queueCapacity, 100),
-  QUEUE_RATE_PER_SECOND: Type.Number({ exclusiveMinimum: 0, maximum: limits.queueRatePerSecond, default: 50 }),
+  QUEUE_RATE_PER_SECOND: Type.Number({
+    exclusiveMinimum: 0,
+    maximum: limits.queueRatePerSecond,
+    default: 50,
+  }),
   SEATS_PER_RESERVATION_MAX: integer(1, limits.seatNumbersPerRequest, 4),
   SEATS_PER_USER_MAX: integer(1, 10_000, 4),
   CHARGE_MAX: integer(1, 1_000_000_000_000, 10_000_000),
@@ -34,10 +37,7 @@ const settings = Type.Object({
   OPERATOR_TOKEN: Type.Optional(Type.String({ minLength: 16, pattern: '^[\\x21-\\x7e]+$' })),
   DEMO_DATA: Type.Optional(onOff()),
   DATABASE_POOL_MAX: integer(4, 200, 16),
-  LOG_LEVEL: Type.Union(
-    (['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const).map((level) => Type.Literal(level)),
-    { default: 'info' },
-  ),
+  LOG_LEVEL: Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], { default: 'info' }),
 })
 const checkSettings = Compile(settings)
 
@@ -69,11 +69,20 @@ export type Config = {
   logLevel: string
 }
 
-const schemas = settings.properties as unknown as Record<string, Record<string, unknown>>
+type SettingSchema = {
+  type?: string
+  default?: unknown
+  enum?: string[]
+  minimum?: number
+  maximum?: number
+  minLength?: number
+  pattern?: string
+}
+const schemas = settings.properties as unknown as Record<string, SettingSchema>
 
 /** Text is read as what the setting is: a number only where its exact text is one. */
 function readText(name: string, text: string): unknown {
-  const type = schemas[name]?.['type']
+  const type = schemas[name]?.type
   const isNumber = (type === 'integer' || type === 'number') && /^-?\d+(\.\d+)?$/.test(text)
   return isNumber ? Number(text) : text
 }
@@ -87,7 +96,7 @@ export function readConfig(environment: Record<string, string | undefined>, root
   for (const [name, schema] of Object.entries(schemas)) {
     const text = environment[name]?.trim()
     if (text) given[name] = readText(name, text)
-    else if ('default' in schema) given[name] = schema['default']
+    else if ('default' in schema) given[name] = schema.default
   }
   const faults = new Map<string, string>()
   for (const fault of checkSettings.Errors(given)) {
@@ -96,7 +105,8 @@ export function readConfig(environment: Record<string, string | undefined>, root
   }
   if (given['DATABASE_URL'] !== undefined) {
     for (const name of ['TOKEN_SECRET', 'OPERATOR_TOKEN']) {
-      if (given[name] === undefined) faults.set(name, 'is required with DATABASE_URL, the same for every instance')
+      if (given[name] === undefined)
+        faults.set(name, 'is required with DATABASE_URL, the same for every instance')
     }
   }
   if (faults.size > 0) {
@@ -108,18 +118,16 @@ export function readConfig(environment: Record<string, string | undefined>, root
 
 function describe(name: string): string {
   const schema = schemas[name] ?? {}
-  if (Array.isArray(schema['anyOf'])) {
-    return `must be one of ${schema['anyOf'].map((choice: { const?: string }) => choice.const).join(', ')}`
-  }
-  switch (schema['type']) {
+  if (schema.enum) return `must be one of ${schema.enum.join(', ')}`
+  switch (schema.type) {
     case 'integer':
-      return `must be a whole number from ${schema['minimum']} to ${schema['maximum']}`
+      return `must be a whole number from ${schema.minimum} to ${schema.maximum}`
     case 'number':
-      return `must be a number above 0, up to ${schema['maximum']}`
+      return `must be a number above 0, up to ${schema.maximum}`
     default:
-      return schema['minLength']
-        ? `must be at least ${schema['minLength']} visible characters`
-        : `must look like ${schema['pattern']}`
+      return schema.minLength
+        ? `must be at least ${schema.minLength} visible characters`
+        : `must look like ${schema.pattern}`
   }
 }
 

@@ -59,7 +59,11 @@ async function main(): Promise<void> {
   )
   if (stop.signal.aborted) return
   const address = await listen(app, config)
-  printWelcome(address, config.operatorToken === undefined ? operatorToken : undefined, performance.now() - startedAt)
+  printWelcome(
+    address,
+    config.operatorToken === undefined ? operatorToken : undefined,
+    performance.now() - startedAt,
+  )
 
   await new Promise((resolve) => {
     if (stop.signal.aborted) resolve(undefined)
@@ -102,9 +106,12 @@ async function listen(app: App, { host, port }: Config): Promise<string> {
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined
     if (code === 'EADDRINUSE') {
-      throw new StartFailure(`Port ${port} is taken. Stop what uses it, or choose another: PORT=${port + 1} npm start`)
+      throw new StartFailure(
+        `Port ${port} is taken. Stop what uses it, or choose another: PORT=${port + 1} npm start`,
+      )
     }
-    if (code === 'EACCES') throw new StartFailure(`Port ${port} needs more rights; choose one above 1023 with PORT`)
+    if (code === 'EACCES')
+      throw new StartFailure(`Port ${port} needs more rights; choose one above 1023 with PORT`)
     if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') {
       throw new StartFailure(`HOST ${host} is not an address of this machine`)
     }
@@ -131,7 +138,8 @@ function printWelcome(address: string, operatorToken: string | undefined, tookMs
 try {
   await main()
 } catch (error) {
-  const message = error instanceof StartFailure ? error.message : error instanceof Error ? error.stack : String(error)
+  const message =
+    error instanceof StartFailure ? error.message : error instanceof Error ? error.stack : String(error)
   process.stderr.write(`\n${message}\n`)
   process.exitCode = 1
 }

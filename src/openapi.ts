@@ -1,4 +1,3 @@
-import type {} from '@fastify/swagger'
 import type { OpenAPIV3_1 } from 'openapi-types'
 import Type from 'typebox'
 import { problems, type ProblemCode } from './problems.ts'
@@ -81,7 +80,12 @@ export const openapi: Partial<OpenAPIV3_1.Document> = {
   ],
   components: {
     securitySchemes: {
-      accessToken: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'The fan’s access token.' },
+      accessToken: {
+        type: 'http',
+        scheme: 'bearer',
+        bearerFormat: 'JWT',
+        description: 'The fan’s access token.',
+      },
       queueToken: {
         type: 'apiKey',
         in: 'header',
@@ -102,7 +106,8 @@ export const operatorSecurity = [{ operatorToken: [] }]
 export const idempotencyHeader = Type.Object({
   'idempotency-key': Type.Optional(
     Type.String({
-      description: 'Up to 64 visible characters; the same key and body replays the first answer for 24 hours.',
+      description:
+        'Up to 64 visible characters; the same key and body replays the first answer for 24 hours.',
     }),
   ),
 })

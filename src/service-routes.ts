@@ -31,7 +31,10 @@ export function serviceRoutes(
         operationId: 'readiness',
         response: {
           200: { description: 'It can', ...ok },
-          503: { description: 'Not now', content: { 'application/problem+json': { schema: Type.Object({}) } } },
+          503: {
+            description: 'Not now',
+            content: { 'application/problem+json': { schema: Type.Object({}) } },
+          },
         },
       },
     },

@@ -24,7 +24,12 @@ export async function readBalance(database: Database, userId: string): Promise<n
 }
 
 /** A page of the ledger of a fan, newest first. */
-export async function listEntries(database: Database, userId: string, before: number | undefined, limit: number) {
+export async function listEntries(
+  database: Database,
+  userId: string,
+  before: number | undefined,
+  limit: number,
+) {
   const rows = await database.query<{
     id: number
     kind: Entry['kind']
@@ -39,15 +44,13 @@ export async function listEntries(database: Database, userId: string, before: nu
      order by id desc
      limit ${limit + 1}`)
   const { shown, nextCursor } = page(rows, limit, (row) => [row.id])
-  const entries = shown.map(
-    ({ id, kind, amount, balance, reference, created_at: createdAt }): Entry => ({
-      entryId: id,
-      kind,
-      amount,
-      balance,
-      reference,
-      createdAt,
-    }),
-  )
+  const entries = shown.map(({ id, kind, amount, balance, reference, created_at: createdAt }): Entry => ({
+    entryId: id,
+    kind,
+    amount,
+    balance,
+    reference,
+    createdAt,
+  }))
   return { entries, nextCursor }
 }

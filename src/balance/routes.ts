@@ -89,9 +89,18 @@ export function balanceRoutes(
         response: {
           201: {
             description: 'Charged',
-            ...Type.Object({ chargeId: uuid(), amount: won(), balance: won() }, { additionalProperties: false }),
+            ...Type.Object(
+              { chargeId: uuid(), amount: won(), balance: won() },
+              { additionalProperties: false },
+            ),
           },
-          ...refusals('invalid-request', 'invalid-amount', 'unauthenticated', 'not-yours', 'idempotency-key-reused'),
+          ...refusals(
+            'invalid-request',
+            'invalid-amount',
+            'unauthenticated',
+            'not-yours',
+            'idempotency-key-reused',
+          ),
         },
       },
     },

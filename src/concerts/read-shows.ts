@@ -97,7 +97,12 @@ export function concertOfShow(database: Database): (showId: number) => Promise<n
 /** The seat map of a show, as it is now. */
 export function readSeats(database: Database): (showId: number) => Promise<SeatMap> {
   const read = shared(async (showIds: number[]) => {
-    const rows = await database.query<{ show_id: number; numbers: number[]; prices: number[]; states: SeatState[] }>(sql`
+    const rows = await database.query<{
+      show_id: number
+      numbers: number[]
+      prices: number[]
+      states: SeatState[]
+    }>(sql`
       select show_id,
              array_agg(number order by number) as numbers,
              array_agg(price order by number) as prices,

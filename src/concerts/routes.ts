@@ -40,10 +40,10 @@ const concertQuery = Type.Object(
     from: Type.Optional(
       Type.Union([day, moment], { description: 'Concerts with a show at or after this day (UTC) or time.' }),
     ),
-    to: Type.Optional(Type.Union([day, moment], { description: 'Concerts with a show before this day (UTC) or time.' })),
-    q: Type.Optional(
-      line(limits.text, { description: 'Part of a title, an artist or a venue.' }),
+    to: Type.Optional(
+      Type.Union([day, moment], { description: 'Concerts with a show before this day (UTC) or time.' }),
     ),
+    q: Type.Optional(line(limits.text, { description: 'Part of a title, an artist or a venue.' })),
     ...pageQuery(limits.pageSize, limits.cursor),
   },
   { additionalProperties: false },
@@ -110,7 +110,10 @@ export function concertRoutes(
           200: {
             description: 'A page',
             ...Type.Object(
-              { concerts: Type.Array(Type.Object(concertProperties, { additionalProperties: false })), nextCursor },
+              {
+                concerts: Type.Array(Type.Object(concertProperties, { additionalProperties: false })),
+                nextCursor,
+              },
               { additionalProperties: false },
             ),
           },
@@ -174,7 +177,8 @@ export function concertRoutes(
     },
     async (request, reply) => {
       const { concertId } = request.params
-      if (concertId !== request.place?.concertId) await parts.read(Math.min(Math.max(concertId, 0), limits.id))
+      if (concertId !== request.place?.concertId)
+        await parts.read(Math.min(Math.max(concertId, 0), limits.id))
       await guard(request, concertId)
       return reply.header('cache-control', 'no-store').send({ shows: await parts.readShows(concertId) })
     },

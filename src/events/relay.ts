@@ -48,7 +48,9 @@ export function startRelay(options: {
     if (client) return true
     const candidate = await database.connect()
     try {
-      const { rows } = await candidate.query<{ leads: boolean }>('select pg_try_advisory_lock($1) as leads', [relayLock])
+      const { rows } = await candidate.query<{ leads: boolean }>('select pg_try_advisory_lock($1) as leads', [
+        relayLock,
+      ])
       if (rows[0]?.leads) {
         client = candidate
         candidate.on('error', letGo)

@@ -17,7 +17,11 @@ export type QueueSettings = {
 }
 
 /** Changes how a line lets fans in, while the sale runs; every instance follows within a second. */
-export async function changeQueue(database: Database, concertId: number, change: QueueChange): Promise<QueueSettings> {
+export async function changeQueue(
+  database: Database,
+  concertId: number,
+  change: QueueChange,
+): Promise<QueueSettings> {
   const [changed] = await database.query<QueueSettings>(sql`
     update concerts
        set queue_paused = coalesce(${change.paused ?? null}::boolean, queue_paused),

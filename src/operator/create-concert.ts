@@ -32,7 +32,9 @@ export async function addConcert(tx: Tx, concert: NewConcert): Promise<number> {
   if (!created) throw new Error('a concert was not made')
   const concertId = created.id
 
-  const ranges = concert.shows.flatMap(({ seats }, index) => seats.map((range) => ({ show: index + 1, ...range })))
+  const ranges = concert.shows.flatMap(({ seats }, index) =>
+    seats.map((range) => ({ show: index + 1, ...range })),
+  )
   await tx.query(sql`
     with wish as (
       select * from unnest(${concert.shows.map((show) => show.startsAt)}::timestamptz[])

@@ -73,7 +73,10 @@ const queueSettings = Type.Object(
 )
 
 const concertPath = Type.Object({ concertId: Type.Integer({ example: 1 }) }, { additionalProperties: false })
-const letterPath = Type.Object({ deadLetterId: Type.Integer({ example: 1 }) }, { additionalProperties: false })
+const letterPath = Type.Object(
+  { deadLetterId: Type.Integer({ example: 1 }) },
+  { additionalProperties: false },
+)
 const listQuery = Type.Object(pageQuery(limits.pageSize, limits.cursor), { additionalProperties: false })
 
 const deadLetter = Type.Object(
@@ -92,7 +95,11 @@ const deadLetter = Type.Object(
 )
 
 /** What a schema cannot say of a new concert. */
-function faultsOf({ saleOpensAt, saleClosesAt, shows }: Static<typeof newConcert>): { field: string; message: string }[] {
+function faultsOf({
+  saleOpensAt,
+  saleClosesAt,
+  shows,
+}: Static<typeof newConcert>): { field: string; message: string }[] {
   const faults: { field: string; message: string }[] = []
   if (new Date(saleClosesAt) <= new Date(saleOpensAt)) {
     faults.push({ field: 'body/saleClosesAt', message: 'must be after saleOpensAt' })
@@ -103,14 +110,18 @@ function faultsOf({ saleOpensAt, saleClosesAt, shows }: Static<typeof newConcert
     let inShow = 0
     ranges.forEach(({ from, to }, index) => {
       const before = ranges[index - 1]
-      if (to < from) faults.push({ field: `body/shows/${show}/seats`, message: `${from} to ${to} is no range` })
+      if (to < from)
+        faults.push({ field: `body/shows/${show}/seats`, message: `${from} to ${to} is no range` })
       else if (before && from <= before.to) {
         faults.push({ field: `body/shows/${show}/seats`, message: `seat ${from} is in two ranges` })
       }
       inShow += Math.max(0, to - from + 1)
     })
     if (inShow > limits.seatsPerShow) {
-      faults.push({ field: `body/shows/${show}/seats`, message: `has more than ${limits.seatsPerShow} seats` })
+      faults.push({
+        field: `body/shows/${show}/seats`,
+        message: `has more than ${limits.seatsPerShow} seats`,
+      })
     }
     total += inShow
   })
@@ -159,7 +170,10 @@ export function operatorRoutes(
         saleOpensAt: readTime(body.saleOpensAt, 'body/saleOpensAt'),
         saleClosesAt: readTime(body.saleClosesAt, 'body/saleClosesAt'),
         queue: { capacity: body.queue?.capacity, ratePerSecond: body.queue?.ratePerSecond },
-        shows: body.shows.map(({ startsAt, seats }) => ({ startsAt: readTime(startsAt, 'body/shows/startsAt'), seats })),
+        shows: body.shows.map(({ startsAt, seats }) => ({
+          startsAt: readTime(startsAt, 'body/shows/startsAt'),
+          seats,
+        })),
       })
       return reply.code(201).send(await parts.readConcert(concertId))
     },
@@ -201,7 +215,12 @@ export function operatorRoutes(
                 concertId: Type.Integer(),
                 shows: Type.Array(
                   Type.Object(
-                    { showId: Type.Integer(), payments: Type.Integer(), seats: Type.Integer(), amount: won() },
+                    {
+                      showId: Type.Integer(),
+                      payments: Type.Integer(),
+                      seats: Type.Integer(),
+                      amount: won(),
+                    },
                     { additionalProperties: false },
                   ),
                 ),
@@ -272,7 +291,10 @@ export function operatorRoutes(
         response: {
           200: {
             description: 'A page, oldest first',
-            ...Type.Object({ deadLetters: Type.Array(deadLetter), nextCursor }, { additionalProperties: false }),
+            ...Type.Object(
+              { deadLetters: Type.Array(deadLetter), nextCursor },
+              { additionalProperties: false },
+            ),
           },
           ...refusals(...denied),
         },

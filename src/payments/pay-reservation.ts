@@ -21,7 +21,9 @@ export type PayRequest = {
 /** What the statement decided, as it is kept for a repeat of the request. */
 export type PayOutcome =
   | { code: 'paid'; answer: Omit<Payment, 'paidAt'> & { paidAt: string }; isReplay?: boolean }
-  | { code: 'reservation-not-found' | 'queue-token-wrong-concert' | 'already-paid' | 'idempotency-key-reused' }
+  | {
+      code: 'reservation-not-found' | 'queue-token-wrong-concert' | 'already-paid' | 'idempotency-key-reused'
+    }
   | { code: 'not-held'; state: ReservationState }
   | { code: 'hold-expired'; heldUntil: string }
   | { code: 'insufficient-balance'; balance: number; required: number }

@@ -29,7 +29,12 @@ function toPayment(row: PaymentRow): Payment {
 }
 
 /** A page of a fan's own payments, newest first. */
-export async function listPayments(database: Database, userId: string, before: string | undefined, limit: number) {
+export async function listPayments(
+  database: Database,
+  userId: string,
+  before: string | undefined,
+  limit: number,
+) {
   const rows = await database.query<PaymentRow>(sql`
     select id, reservation_id, show_id, seat_numbers, seat_prices, amount, balance, paid_at
       from payments

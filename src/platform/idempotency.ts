@@ -18,7 +18,11 @@ export async function findFirstOutcome<Outcome extends { code: string }>(
 }
 
 /** Forgets keys past their time, some at once. True when there may be more. */
-export async function forgetIdempotencyKeys(database: Database, hours: number, most: number): Promise<boolean> {
+export async function forgetIdempotencyKeys(
+  database: Database,
+  hours: number,
+  most: number,
+): Promise<boolean> {
   const forgotten = await database.query<{ key: string }>(sql`
     delete from idempotency_keys
      where (user_id, key) in (

@@ -13,7 +13,9 @@ export function followEvents(store: QueueStore): Consumer {
     effect: 'idempotent',
     async handle(events) {
       const held = events.filter((event) => event.type === 'reservation.held') as Event<'reservation.held'>[]
-      const paid = events.filter((event) => event.type === 'payment.completed') as Event<'payment.completed'>[]
+      const paid = events.filter(
+        (event) => event.type === 'payment.completed',
+      ) as Event<'payment.completed'>[]
       const extensions = held
         .map(({ data }) => ({
           concertId: data.concertId,

@@ -12,7 +12,9 @@ const leaversPerStep = 1_000
 function stateOf(row: PlaceRow): PlaceState {
   if (row.end_reason !== null) return { status: 'ended', reason: row.end_reason }
   if (row.active_until === null) return { status: 'waiting' }
-  return row.is_live ? { status: 'active', activeUntil: row.active_until } : { status: 'ended', reason: 'expired' }
+  return row.is_live
+    ? { status: 'active', activeUntil: row.active_until }
+    : { status: 'ended', reason: 'expired' }
 }
 
 /**

@@ -69,7 +69,12 @@ export type QueueStatus = {
 }
 
 /** What a fan is told of a place. */
-export function describePlace(number: number, state: PlaceState, snapshot: QueueSnapshot, random: number): QueueStatus {
+export function describePlace(
+  number: number,
+  state: PlaceState,
+  snapshot: QueueSnapshot,
+  random: number,
+): QueueStatus {
   const { seatsLeft } = snapshot
   switch (state.status) {
     case 'waiting': {
@@ -88,7 +93,15 @@ export function describePlace(number: number, state: PlaceState, snapshot: Queue
     case 'active': {
       const { activeUntil } = state
       const poll = Math.round(activePollMs * (0.8 + 0.4 * random))
-      return { number, status: 'active', ahead: 0, estimatedWaitSeconds: 0, pollAfterMs: poll, seatsLeft, activeUntil }
+      return {
+        number,
+        status: 'active',
+        ahead: 0,
+        estimatedWaitSeconds: 0,
+        pollAfterMs: poll,
+        seatsLeft,
+        activeUntil,
+      }
     }
     case 'ended':
       return {

@@ -8,7 +8,6 @@ import type { Place, QueueStatus } from './queue.ts'
 import type { Ending } from './queue-store.ts'
 import type { PlaceStreams } from './stream-place.ts'
 import type { LineWatch } from './watch-lines.ts'
-import './guard.ts'
 
 /** A full instance sends new streams elsewhere, or to polling, for this long. */
 const streamRetrySeconds = 5
@@ -65,15 +64,21 @@ export function queueRoutes(
     {
       schema: {
         summary: 'See a line',
-        description: 'Public, and the same for everyone for a second, so that an edge cache can carry any crowd.',
+        description:
+          'Public, and the same for everyone for a second, so that an edge cache can carry any crowd.',
         tags: ['queue'],
         operationId: 'readQueue',
         params: concertPath,
-        response: { 200: { description: 'The line', ...publicQueue }, ...refusals('invalid-request', 'concert-not-found') },
+        response: {
+          200: { description: 'The line', ...publicQueue },
+          ...refusals('invalid-request', 'concert-not-found'),
+        },
       },
     },
     async (request, reply) => {
-      const { serving, issued, admittedPerSecond, seatsLeft, paused } = await watch.snapshot(request.params.concertId)
+      const { serving, issued, admittedPerSecond, seatsLeft, paused } = await watch.snapshot(
+        request.params.concertId,
+      )
       return reply
         .header('cache-control', 'public, max-age=1')
         .send({ serving, issued, admittedPerSecond, seatsLeft, paused })
@@ -124,7 +129,10 @@ export function queueRoutes(
         tags: ['queue'],
         operationId: 'readPlace',
         security: queueSecurity,
-        response: { 200: { description: 'Your place', ...status }, ...refusals('invalid-request', 'queue-token-invalid') },
+        response: {
+          200: { description: 'Your place', ...status },
+          ...refusals('invalid-request', 'queue-token-invalid'),
+        },
       },
     },
     async (request, reply) => {

@@ -15,7 +15,14 @@ export type PlaceStreams = {
   count: () => number
 }
 
-type Stream = { place: Place; response: ServerResponse; last: string; dueAt: number; isBusy: boolean; sentAt: number }
+type Stream = {
+  place: Place
+  response: ServerResponse
+  last: string
+  dueAt: number
+  isBusy: boolean
+  sentAt: number
+}
 
 /**
  * Server-sent events of the same state that a poll gives. Everyone is looked after by one pass over the open streams

@@ -100,7 +100,12 @@ export function watchLines({ store, readFacts, countSeatsLeft, signal, onError }
       saleOpensAt: facts.saleOpensAt,
       saleClosesAt: facts.saleClosesAt,
     }
-    const line: Line = { snapshot, left: new Set(left.map((place) => place.number)), paces: [], askedAt: Date.now() }
+    const line: Line = {
+      snapshot,
+      left: new Set(left.map((place) => place.number)),
+      paces: [],
+      askedAt: Date.now(),
+    }
     lines.set(concertId, line)
     return line
   }

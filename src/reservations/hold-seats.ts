@@ -60,7 +60,10 @@ export function answerHold(outcome: HoldOutcome): Held {
  * a seat which another of its batch did not get in the end is asked again in the next batch. The limit per fan and
  * show is kept by the unique ordinal of the fan's reservations: see the migration.
  */
-export function holdSeats(database: Database, rules: HoldRules): (request: HoldRequest) => Promise<HoldOutcome> {
+export function holdSeats(
+  database: Database,
+  rules: HoldRules,
+): (request: HoldRequest) => Promise<HoldOutcome> {
   return batch({
     run: (requests: HoldRequest[]) => runHolds(database, rules, requests),
     lane: (request) => request.userId,

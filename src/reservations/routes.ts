@@ -117,8 +117,11 @@ export function reservationRoutes(
       }
       const { session } = entry
       const queueNumber = session.number
-      const answer = answerHold(await parts.holdSeats({ userId, concertId, queueNumber, showId, seats, idempotency }))
-      if (answer.heldUntil > session.activeUntil) await parts.extendSession({ ...session, until: answer.heldUntil })
+      const answer = answerHold(
+        await parts.holdSeats({ userId, concertId, queueNumber, showId, seats, idempotency }),
+      )
+      if (answer.heldUntil > session.activeUntil)
+        await parts.extendSession({ ...session, until: answer.heldUntil })
       return reply.code(201).send(answer)
     },
   )
@@ -137,7 +140,10 @@ export function reservationRoutes(
         response: {
           200: {
             description: 'A page',
-            ...Type.Object({ reservations: Type.Array(reservation), nextCursor }, { additionalProperties: false }),
+            ...Type.Object(
+              { reservations: Type.Array(reservation), nextCursor },
+              { additionalProperties: false },
+            ),
           },
           ...refusals('invalid-request', 'unauthenticated'),
         },

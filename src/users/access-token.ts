@@ -18,7 +18,12 @@ export function deriveKey(secret: string, purpose: string): Buffer {
 
 export function accessTokens(secret: string, lifetimeSeconds: number): AccessTokens {
   const key = deriveKey(secret, 'access token')
-  const sign = createSigner({ key, algorithm: 'HS256', iss: accessTokenIssuer, expiresIn: lifetimeSeconds * 1000 })
+  const sign = createSigner({
+    key,
+    algorithm: 'HS256',
+    iss: accessTokenIssuer,
+    expiresIn: lifetimeSeconds * 1000,
+  })
   const verify = createVerifier({
     key,
     algorithms: ['HS256'],

@@ -7,10 +7,7 @@ import type { Hook } from '../platform/http/hook.ts'
 import { problem } from '../problems.ts'
 import type { AccessTokens } from './access-token.ts'
 
-const newUser = Type.Object(
-  { name: line(limits.text, { example: 'fan' }) },
-  { additionalProperties: false },
-)
+const newUser = Type.Object({ name: line(limits.text, { example: 'fan' }) }, { additionalProperties: false })
 const signedUp = Type.Object({
   userId: Type.String({ format: 'uuid' }),
   name: Type.String(),
@@ -37,7 +34,10 @@ export function userRoutes(
         tags: ['users'],
         operationId: 'signUp',
         body: newUser,
-        response: { 201: { description: 'Signed up', ...signedUp }, ...refusals('invalid-request', 'sign-up-off') },
+        response: {
+          201: { description: 'Signed up', ...signedUp },
+          ...refusals('invalid-request', 'sign-up-off'),
+        },
       },
     },
     async (request, reply) => {

@@ -3,7 +3,8 @@ import { httpProblem } from './problem.ts'
 
 /** Fields that many calls share. */
 export const uuid = (options: { description?: string } = {}) => Type.String({ format: 'uuid', ...options })
-export const time = (options: { description?: string } = {}) => Type.String({ format: 'date-time', ...options })
+export const time = (options: { description?: string } = {}) =>
+  Type.String({ format: 'date-time', ...options })
 export const won = (options: { description?: string } = {}) => Type.Integer(options)
 export const nextCursor = Type.Union([Type.String(), Type.Null()], {
   description: 'The `cursor` of the next page; null on the last.',

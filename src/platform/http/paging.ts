@@ -22,7 +22,10 @@ export function decodeCursor<Values extends (string | number)[]>(
     const fits =
       Array.isArray(values) &&
       values.length === shape.length &&
-      shape.every((pattern, index) => ['string', 'number'].includes(typeof values[index]) && pattern.test(`${values[index]}`))
+      shape.every(
+        (pattern, index) =>
+          ['string', 'number'].includes(typeof values[index]) && pattern.test(`${values[index]}`),
+      )
     if (fits) return values as Values
   } catch {
     // Not one of ours, said below.

@@ -40,7 +40,8 @@ function frameworkProblem(error: unknown): Problem | undefined {
   if (code?.startsWith('FST_') && statusCode !== undefined && statusCode < 500) {
     return httpProblem('invalid-request', { faults: [{ field: 'body', message: error.message }] })
   }
-  if (statusCode === 400) return httpProblem('invalid-request', { faults: [{ field: 'body', message: 'is not JSON' }] })
+  if (statusCode === 400)
+    return httpProblem('invalid-request', { faults: [{ field: 'body', message: 'is not JSON' }] })
   return undefined
 }
 
@@ -58,15 +59,13 @@ export function createServer({ log, bodyBytes, isUnavailable }: ServerOptions): 
     keepAliveTimeout: 72_000,
     requestTimeout: 30_000,
     forceCloseConnections: 'idle',
-    routerOptions: {
-      maxParamLength: 200,
-      onBadUrl: (_path, _request, reply) => {
-        const answer = httpProblem('invalid-request', { faults: [{ field: 'path', message: 'is not a valid path' }] })
-        const raw = reply as unknown as import('node:http').ServerResponse
-        raw.writeHead(400, { 'content-type': 'application/problem+json; charset=utf-8' })
-        raw.end(JSON.stringify(answer.toJSON()))
-      },
-    },
+    routerOptions: { maxParamLength: 200 },
+    // A path that is no path never reaches a route, nor the error handler below.
+    frameworkErrors: (_error, _request, reply) =>
+      sendProblem(
+        reply,
+        httpProblem('invalid-request', { faults: [{ field: 'path', message: 'is not a valid path' }] }),
+      ),
   })
   app.setValidatorCompiler(strictValidator)
   app.setSerializerCompiler(strictSerializer)
@@ -96,7 +95,10 @@ export function createServer({ log, bodyBytes, isUnavailable }: ServerOptions): 
       request.log.warn({ err: error, url: request.url }, 'a dependency is away')
       return sendProblem(reply, httpProblem('unavailable', trace, retryAfterSeconds))
     }
-    request.log.error({ err: error, method: request.method, route: request.routeOptions.url }, 'request failed')
+    request.log.error(
+      { err: error, method: request.method, route: request.routeOptions.url },
+      'request failed',
+    )
     return sendProblem(reply, httpProblem('internal', trace))
   })
   return app

@@ -31,7 +31,9 @@ export type DatabaseOptions = {
 }
 
 function tx(client: pg.Pool | pg.PoolClient): Tx {
-  return { query: async <Row extends object>(statement: Statement) => (await client.query<Row>(statement)).rows }
+  return {
+    query: async <Row extends object>(statement: Statement) => (await client.query<Row>(statement)).rows,
+  }
 }
 
 /** Opens a pool on the database at `url`. Nothing connects before the first statement. */
