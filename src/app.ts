@@ -33,6 +33,7 @@ import { createServer } from './platform/http/server.ts'
 import { findFirstOutcome, forgetIdempotencyKeys } from './platform/idempotency.ts'
 import { startLoop } from './platform/loop.ts'
 import { isRetryable, isUnavailable, type Database } from './platform/postgres/database.ts'
+import { share } from './platform/share.ts'
 import { openMetrics } from './platform/telemetry/metrics.ts'
 import { followEvents } from './queue/follow-events.ts'
 import { guard, readOwnQueueToken, readQueueToken } from './queue/guard.ts'
@@ -75,6 +76,8 @@ export type App = {
 /** How often holds past their deadline become history, and old rows are forgotten. */
 const sweepMs = 1_000
 const forgetMs = 60_000
+/** What is the same for everyone may be a second old, as its Cache-Control says. */
+const publicAgeMs = 1_000
 
 /** Puts the service together: the only place that knows every part. Nothing listens yet. */
 export async function buildApp({ config, database, log, consumers: others = [] }: AppOptions): Promise<App> {
@@ -213,6 +216,8 @@ export async function buildApp({ config, database, log, consumers: others = [] }
   const withPlace = readQueueToken(places)
   const withOwnPlace = readOwnQueueToken(places)
   const findConcertOfShow = concertOfShow(database)
+  const shareList = share<Awaited<ReturnType<typeof listConcerts>>>(publicAgeMs)
+  const shareConcert = share<Awaited<ReturnType<typeof readConcert>>>(publicAgeMs)
 
   userRoutes(http, {
     signUp: signUp(database),
@@ -224,8 +229,9 @@ export async function buildApp({ config, database, log, consumers: others = [] }
     signedIn,
     withOwnPlace,
     guard: admitted,
-    list: (filter, after, limit) => listConcerts(database, filter, after, limit),
-    read: (concertId) => readConcert(database, concertId),
+    list: (filter, after, limit) =>
+      shareList(JSON.stringify([filter, after, limit]), () => listConcerts(database, filter, after, limit)),
+    read: (concertId) => shareConcert(`${concertId}`, () => readConcert(database, concertId)),
     readShows: readShows(database),
     concertOfShow: findConcertOfShow,
     readSeats: readSeats(database),

@@ -182,7 +182,12 @@ async function runPayments(database: Database, requests: PayRequest[]): Promise<
         from verdict
     ), kept as (
       insert into idempotency_keys (user_id, key, fingerprint, outcome)
-      select user_id, key, fingerprint, outcome from outcome where key is not null order by user_id, key
+      select o.user_id, o.key, o.fingerprint, o.outcome
+        from outcome o
+        join verdict v using (ord)
+       -- That refusal is about the token sent with the request, not about the request.
+       where o.key is not null and v.code <> 'queue-token-wrong-concert'
+       order by o.user_id, o.key
     )
     select coalesce(m.outcome, o.outcome) as outcome, m.ord is not null as is_replay
       from request r

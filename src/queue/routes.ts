@@ -144,6 +144,8 @@ export function queueRoutes(
   app.get(
     '/v1/queue/events',
     {
+      // A stream has no length to ask for.
+      exposeHeadRoute: false,
       onRequest: withPlace,
       schema: {
         summary: 'Watch your place',
