@@ -32,7 +32,7 @@ export async function reachPostmaster(
   const { pid, port } = postmaster
   const enough = AbortSignal.timeout(withinMs)
   const late = setTimeout(() => {
-    cluster.onNotice('PostgreSQL is still starting: it goes through what the last run left unfinished.')
+    cluster.onNotice('PostgreSQL takes its time: it is finishing what the last run left.')
   }, noticeAfterMs)
   try {
     for (;;) {
