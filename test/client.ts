@@ -1,6 +1,10 @@
 import { Pool } from 'undici'
 
-export type Answer<Body = Record<string, any>> = { status: number; body: Body; headers: Record<string, string | string[] | undefined> }
+export type Answer<Body = Record<string, any>> = {
+  status: number
+  body: Body
+  headers: Record<string, string | string[] | undefined>
+}
 
 export type Headers = Record<string, string>
 
@@ -21,7 +25,11 @@ export class Client {
     headers: Headers = {},
     body?: unknown,
   ): Promise<Answer<Body>> {
-    const { statusCode, headers: received, body: stream } = await this.#pool.request({
+    const {
+      statusCode,
+      headers: received,
+      body: stream,
+    } = await this.#pool.request({
       method,
       path,
       headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
@@ -143,5 +151,8 @@ export async function createConcert(
     },
   )
   if (status !== 201) throw new Error(`creating a concert answered ${status} ${JSON.stringify(body)}`)
-  return { concertId: body['concertId'], showIds: body['shows'].map((show: { showId: number }) => show.showId) }
+  return {
+    concertId: body['concertId'],
+    showIds: body['shows'].map((show: { showId: number }) => show.showId),
+  }
 }

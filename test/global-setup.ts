@@ -20,7 +20,12 @@ const templateDatabase = 'frontrow_template'
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const folder = await mkdtemp(join(tmpdir(), 'frontrow-test-'))
   const server = await openEmbeddedPostgres({ folder, password: 'test-only' })
-  const admin = openDatabase({ url: server.databaseUrl, poolMax: 1, statementTimeoutMs: 30_000, onError: () => {} })
+  const admin = openDatabase({
+    url: server.databaseUrl,
+    poolMax: 1,
+    statementTimeoutMs: 30_000,
+    onError: () => {},
+  })
   const client = await admin.connect()
   await client.query(`create database ${templateDatabase}`)
   client.release()

@@ -5,7 +5,12 @@ import { openDatabase } from '../src/platform/postgres/database.ts'
 
 export const operatorToken = 'operator-token-of-the-tests'
 
-export type TestService = { url: string; app: App; close: () => Promise<void>; [Symbol.asyncDispose]: () => Promise<void> }
+export type TestService = {
+  url: string
+  app: App
+  close: () => Promise<void>
+  [Symbol.asyncDispose]: () => Promise<void>
+}
 
 /**
  * One instance of the whole service in this process, on the database at `databaseUrl`, listening on a free port.

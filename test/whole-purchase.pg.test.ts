@@ -23,7 +23,11 @@ test('a fan joins, gets in, holds two seats, charges, pays, and has a receipt', 
   })
   expect((await fan.charge(50_000)).body).toMatchObject({ amount: 50_000, balance: 50_000 })
   const paid = await fan.pay(held.body['reservationId'])
-  expect(paid.body).toMatchObject({ reservationId: held.body['reservationId'], amount: 20_000, balance: 30_000 })
+  expect(paid.body).toMatchObject({
+    reservationId: held.body['reservationId'],
+    amount: 20_000,
+    balance: 30_000,
+  })
   expect((await fan.place()).body).toMatchObject({ status: 'ended', reason: 'completed' })
 
   const { body } = await client.call('GET', `/v1/payments/${paid.body['paymentId']}`, fan.access)
