@@ -139,7 +139,7 @@ export function balanceRoutes(
     async (request) => {
       const userId = ownUserId(request)
       const { cursor, limit } = request.query
-      const before = decodeCursor<[number]>(cursor, [/^[1-9]\d{0,15}$/])
+      const before = decodeCursor(cursor, ['integer'])
       return parts.listEntries(userId, before?.[0], limit ?? limits.pageSize)
     },
   )

@@ -60,7 +60,7 @@ function toConcert(row: ConcertRow, seatsLeft: number): Concert {
 export async function listConcerts(
   database: Database,
   { from, to, q }: ConcertFilter,
-  after: [opensAt: string, concertId: number] | undefined,
+  after: [opensAt: Date, concertId: number] | undefined,
   limit: number,
 ) {
   const pattern = q === undefined ? null : `%${q.replaceAll(/[\\%_]/g, '\\$&')}%`
@@ -83,11 +83,11 @@ export async function listConcerts(
        )
        and (
          ${after === undefined}::boolean
-         or (c.sale_opens_at, c.id) < (${after?.[0] ?? null}::timestamptz, ${after?.[1] ?? null}::int)
+         or (c.sale_opens_at, c.id) < (${after?.[0] ?? null}::timestamptz, ${after?.[1] ?? null}::bigint)
        )
      order by c.sale_opens_at desc, c.id desc
      limit ${limit + 1}`)
-  const { shown, nextCursor } = page(rows, limit, (row) => [row.sale_opens_at.toISOString(), row.id])
+  const { shown, nextCursor } = page(rows, limit, (row) => [row.sale_opens_at.getTime(), row.id])
   const left = await countSeatsLeft(
     database,
     shown.map((row) => row.id),

@@ -86,7 +86,7 @@ export function concertRoutes(
     guard: (request: FastifyRequest, concertId: number) => Promise<unknown>
     list: (
       filter: ConcertFilter,
-      after: [string, number] | undefined,
+      after: [opensAt: Date, concertId: number] | undefined,
       limit: number,
     ) => ReturnType<typeof listConcerts>
     read: (concertId: number) => ReturnType<typeof readConcert>
@@ -128,7 +128,7 @@ export function concertRoutes(
         from: from === undefined ? undefined : readTime(from, 'querystring/from'),
         to: to === undefined ? undefined : readTime(to, 'querystring/to'),
       }
-      const after = decodeCursor<[string, number]>(cursor, [/^\d{4}-\d\d-\d\dT[\d:.]+Z$/, /^[1-9]\d{0,9}$/])
+      const after = decodeCursor(cursor, ['time', 'integer'])
       return reply
         .header('cache-control', publicSecond)
         .send(await parts.list(filter, after, limit ?? limits.pageSize))

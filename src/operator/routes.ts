@@ -302,7 +302,7 @@ export function operatorRoutes(
     },
     async (request) => {
       const { cursor, limit } = request.query
-      const after = decodeCursor<[number]>(cursor, [/^[1-9]\d{0,15}$/])
+      const after = decodeCursor(cursor, ['integer'])
       return parts.listDeadLetters(after?.[0], limit ?? limits.pageSize)
     },
   )

@@ -151,7 +151,7 @@ export function reservationRoutes(
     },
     async (request) => {
       const { cursor, limit } = request.query
-      const before = decodeCursor<[string]>(cursor, [/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/])
+      const before = decodeCursor(cursor, ['uuid'])
       return parts.list(request.userId, before?.[0], limit ?? limits.pageSize)
     },
   )

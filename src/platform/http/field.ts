@@ -19,10 +19,14 @@ export const line = (maxLength: number, options: { example?: string; description
     ...options,
   })
 
-/** Reads a time whose form was checked; a leap second has that form and is still no time. */
+/**
+ * Reads a time whose form was checked. A leap second has that form and is still no time; one whose year in UTC is
+ * not of four digits could be kept and never answered.
+ */
 export function readTime(text: string, field: string): Date {
   const read = new Date(text)
-  if (Number.isNaN(read.getTime())) {
+  const year = read.getUTCFullYear()
+  if (!(year >= 1 && year <= 9999)) {
     throw httpProblem('invalid-request', { faults: [{ field, message: 'must be a time that exists' }] })
   }
   return read

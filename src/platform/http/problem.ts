@@ -15,6 +15,7 @@ export const httpProblems = {
   },
   unauthenticated: { status: 401, title: 'A valid access token is needed' },
   'route-not-found': { status: 404, title: 'There is no such call' },
+  'request-timeout': { status: 408, title: 'The request did not arrive in time' },
   'payload-too-large': { status: 413, title: 'The body is larger than this call takes' },
   'unsupported-media-type': { status: 415, title: 'The body must be application/json' },
   'idempotency-key-reused': {
@@ -22,6 +23,7 @@ export const httpProblems = {
     title: 'This Idempotency-Key was used for another request',
   },
   'too-many-requests': { status: 429, title: 'Too many requests; come back after Retry-After seconds' },
+  'headers-too-large': { status: 431, title: 'The address and the headers are longer than any call needs' },
   internal: {
     status: 500,
     title: 'Something went wrong on our side',

@@ -1,4 +1,6 @@
 import { randomUUIDv7 } from 'node:crypto'
+import { STATUS_CODES } from 'node:http'
+import type { Socket } from 'node:net'
 import Fastify, {
   LogController,
   type FastifyBaseLogger,
@@ -45,6 +47,24 @@ function frameworkProblem(error: unknown): Problem | undefined {
   return undefined
 }
 
+/** What is not even HTTP reaches no route; it is refused in the same words. */
+function refuseConnection(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code !== 'ECONNRESET' && socket.writable) {
+    const problem =
+      error.code === 'HPE_HEADER_OVERFLOW'
+        ? httpProblem('headers-too-large')
+        : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+          ? httpProblem('request-timeout')
+          : httpProblem('invalid-request', { faults: [{ field: 'request', message: 'is not HTTP' }] })
+    const body = JSON.stringify(problem.toJSON())
+    socket.write(
+      `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\ncontent-type: application/problem+json; charset=utf-8\r\n` +
+        `cache-control: no-store\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+    )
+  }
+  socket.destroySoon()
+}
+
 /**
  * A Fastify that is strict both ways (schemas refuse instead of coercing) and answers every failure as
  * `application/problem+json`. What it cannot explain is logged with its stack and answered with a trace id only.
@@ -59,6 +79,7 @@ export function createServer({ log, bodyBytes, isUnavailable }: ServerOptions): 
     keepAliveTimeout: 72_000,
     requestTimeout: 30_000,
     forceCloseConnections: 'idle',
+    clientErrorHandler: refuseConnection,
     routerOptions: { maxParamLength: 200 },
     // A path that is no path never reaches a route, nor the error handler below.
     frameworkErrors: (_error, _request, reply) =>

@@ -32,7 +32,8 @@ export const strictValidator: FastifySchemaCompiler<FastifySchema> = ({ schema, 
   const validator = Compile(schema as object)
   const json = schema as JsonSchema
   const isText = httpPart === 'params' || httpPart === 'querystring'
-  const mayBeEmpty = httpPart === 'body' && json.type === 'object' && !json.required?.length
+  const mayBeEmpty =
+    httpPart === 'body' && json.type === 'object' && !json.required?.length && !json.minProperties
   return (data: unknown) => {
     if (mayBeEmpty && (data === undefined || data === null)) return { value: {} }
     const value = isText ? readIntegers(json, data as Record<string, unknown>) : data

@@ -49,7 +49,12 @@ export function openDatabase({ url, poolMax, statementTimeoutMs, onError }: Data
     options: '-c timezone=UTC',
   })
   // An idle connection that breaks is replaced by the pool; who needs to know is told.
-  pool.on('error', onError)
+  pool.on('error', (error: Error & { client?: unknown }) => {
+    // The pool hangs the whole connection on it: its cancel key and the text of every statement it has prepared.
+    delete error.client
+    // The pool says that it has ended before its connections have; what happens to them then is no news.
+    if (!pool.ending) onError(error)
+  })
 
   return {
     ...tx(pool),
