@@ -159,7 +159,9 @@ export function postgresQueueStore(database: Database, times: QueueTimes): Queue
            group by l.concert_id
         ), room as materialized (
           select l.concert_id, l.serving, l.issued, f.places,
-                 least(l.rate, l.allowance + l.rate * extract(epoch from clock_timestamp() - l.refilled_at)) as allowance,
+                 -- One second's worth, and one fan at least: a rate below one a second lets someone in, too.
+                 least(greatest(l.rate, 1), l.allowance + l.rate * extract(epoch from clock_timestamp() - l.refilled_at))
+                   as allowance,
                  l.capacity - l.active + f.places as free
             from line l join freed f using (concert_id)
         ), next as materialized (
@@ -254,7 +256,11 @@ export function postgresQueueStore(database: Database, times: QueueTimes): Queue
          where o.is_over and p.concert_id = o.concert_id and p.number = o.number and p.ended_at is null
         returning p.concert_id
       ), fresh as (
-        select r.*, row_number() over (partition by r.concert_id order by r.ord) as nth
+        select r.concert_id, r.user_id, r.ord,
+               row_number() over (partition by r.concert_id order by r.ord) as nth,
+               -- One capacity per line: of two requests that read it before and after a change, the second must not
+               -- get in past the first.
+               min(r.capacity) over (partition by r.concert_id) as capacity
           from request r
          where not exists (select from present e where e.ord = r.ord)
       ), placed as (

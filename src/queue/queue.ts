@@ -31,9 +31,12 @@ export type QueueSnapshot = {
   saleClosesAt: Date
 }
 
-/** How soon the very next in line should ask again, and how far apart the last ones may. */
+/**
+ * How soon the very next in line should ask again, and how far apart the last ones may. Jitter included, that is
+ * sooner than the time to show up ends by default: a fan who does as told never misses a turn that came early.
+ */
 const nearestPollMs = 1_000
-const farthestPollMs = 30_000
+const farthestPollMs = 20_000
 /** Someone inside asks seldom: only to see the session's end. */
 const activePollMs = 10_000
 
