@@ -33,7 +33,11 @@ async function main(): Promise<void> {
   let embedded: Embedded | undefined
   if (secrets) {
     embedded = opened.use(
-      await openEmbeddedPostgres({ folder: config.dataFolder, password: secrets.databasePassword }),
+      await openEmbeddedPostgres({
+        folder: config.dataFolder,
+        password: secrets.databasePassword,
+        onNotice: (message) => log.warn(message),
+      }),
     )
     void embedded.lost.then((error) => {
       if (stop.signal.aborted) return
