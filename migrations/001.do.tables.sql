@@ -78,7 +78,6 @@ create table reservations (
   closed_at    timestamptz,
   unique (user_id, show_id, ordinal)
 ) with (fillfactor = 80);
-create index reservations_of_user on reservations (user_id, id desc);
 create index reservations_due on reservations (held_until) where state = 'held';
 
 create table payments (
@@ -93,10 +92,9 @@ create table payments (
   balance        bigint not null,
   paid_at        timestamptz not null
 );
-create index payments_of_user on payments (user_id, id desc);
 
 create table balance_entries (
-  id         bigint generated always as identity primary key,
+  id         bigint generated always as identity,
   user_id    uuid not null,
   kind       text not null check (kind in ('charge', 'payment', 'refund')),
   amount     bigint not null,
@@ -104,9 +102,9 @@ create table balance_entries (
   -- The charge, the payment or the refund that this line stands for: one line each.
   reference  uuid not null unique,
   created_at timestamptz not null,
+  primary key (user_id, id),
   check ((kind = 'payment') = (amount < 0) or amount = 0)
 );
-create index balance_entries_of_user on balance_entries (user_id, id desc);
 
 -- The first answer to a keyed request, written in the statement that had the effect.
 create table idempotency_keys (
@@ -121,7 +119,7 @@ create table idempotency_keys (
 create index idempotency_keys_by_age on idempotency_keys using brin (created_at);
 
 create table outbox (
-  position     bigint generated always as identity primary key,
+  position     bigint generated always as identity,
   event_id     uuid not null default gen_random_uuid(),
   topic        text not null,
   key          text not null,
@@ -130,7 +128,9 @@ create table outbox (
   occurred_at  timestamptz not null,
   published_at timestamptz
 ) with (fillfactor = 80);
-create index outbox_pending on outbox (position) where published_at is null;
+-- The only index by position: a row that is published leaves it, and needs no other.
+create unique index outbox_pending on outbox (position) where published_at is null;
+create index outbox_by_age on outbox using brin (published_at);
 
 create table inbox (
   consumer     text not null,

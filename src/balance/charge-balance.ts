@@ -46,7 +46,7 @@ export function chargeBalance(
 
 async function runCharges(database: Database, requests: ChargeRequest[]): Promise<ChargeOutcome[]> {
   const rows = await database.query<{ outcome: ChargeOutcome }>(sql`
-    with request as materialized (
+    with request as (
       select * from unnest(
         ${requests.map(() => randomUUIDv7())}::uuid[],
         ${requests.map((request) => request.userId)}::uuid[],
@@ -54,62 +54,61 @@ async function runCharges(database: Database, requests: ChargeRequest[]): Promis
         ${requests.map((request) => request.idempotency?.key ?? null)}::text[],
         ${requests.map((request) => request.idempotency?.fingerprint ?? null)}::text[]
       ) with ordinality as r(charge_id, user_id, amount, key, fingerprint, ord)
-    ), remembered as materialized (
-      select r.ord,
-             case when k.fingerprint = r.fingerprint then k.outcome
-                  else '{"code": "idempotency-key-reused"}'::json end as outcome
-        from request r
-        join idempotency_keys k on k.user_id = r.user_id and k.key = r.key
-    ), fresh as materialized (
-      select * from request r where not exists (select from remembered m where m.ord = r.ord)
     ), locked as materialized (
-      select b.user_id, b.amount
-        from balances b
-       where b.user_id in (select user_id from fresh)
+      select r.ord, b.amount
+        from request r
+        join balances b on b.user_id = r.user_id
        order by b.user_id
-         for update
+         for update of b
     ), moment as materialized (
       select clock_timestamp() as at, count(*) from locked
-    ), charged as materialized (
-      select f.*, b.amount + f.amount as balance, m.at
-        from fresh f
-        join locked b using (user_id)
+    ), verdict as materialized (
+      select r.*, l.amount as before, l.amount + r.amount as after, m.at,
+             case
+               when k.key is not null then
+                 case when k.fingerprint = r.fingerprint then 'remembered' else 'idempotency-key-reused' end
+               when l.ord is null then 'unauthenticated'
+               when l.amount > ${limits.balance}::bigint - r.amount then 'invalid-amount'
+               else 'charged'
+             end as code,
+             k.outcome as remembered
+        from request r
        cross join moment m
-       where b.amount <= ${limits.balance}::bigint - f.amount
+        left join locked l on l.ord = r.ord
+        left join idempotency_keys k on k.user_id = r.user_id and k.key = r.key
+    ), outcome as materialized (
+      select ord, user_id, key, fingerprint, code,
+             case code
+               when 'remembered' then remembered
+               when 'charged' then json_build_object('code', code, 'answer', json_build_object(
+                 'chargeId', charge_id, 'amount', amount, 'balance', after
+               ))
+               when 'invalid-amount'
+                 then json_build_object('code', code, 'limit', ${limits.balance}::bigint - before)
+               else json_build_object('code', code)
+             end as outcome
+        from verdict
     ), credited as (
-      update balances b set amount = c.balance
-        from charged c
-       where b.user_id = c.user_id
+      update balances b set amount = c.after
+        from verdict c
+       where c.code = 'charged' and b.user_id = c.user_id
     ), entry as (
       insert into balance_entries (user_id, kind, amount, balance, reference, created_at)
-      select user_id, 'charge', amount, balance, charge_id, at from charged order by ord
+      select user_id, 'charge', amount, after, charge_id, at from verdict where code = 'charged'
     ), announced as (
       insert into outbox (topic, key, type, data, occurred_at)
       select 'frontrow.balances', user_id::text, 'balance.charged',
-             jsonb_build_object('chargeId', charge_id, 'userId', user_id, 'amount', amount, 'balance', balance),
+             jsonb_build_object('chargeId', charge_id, 'userId', user_id, 'amount', amount, 'balance', after),
              at
-        from charged
-       order by ord
-    ), outcome as materialized (
-      select f.ord, f.user_id, f.key, f.fingerprint,
-             case
-               when c.ord is not null then json_build_object('code', 'charged', 'answer', json_build_object(
-                 'chargeId', c.charge_id, 'amount', c.amount, 'balance', c.balance
-               ))
-               when b.user_id is null then json_build_object('code', 'unauthenticated')
-               else json_build_object('code', 'invalid-amount', 'limit', ${limits.balance}::bigint - b.amount)
-             end as outcome
-        from fresh f
-        left join locked b using (user_id)
-        left join charged c using (ord)
+        from verdict
+       where code = 'charged'
     ), kept as (
       insert into idempotency_keys (user_id, key, fingerprint, outcome)
-      select user_id, key, fingerprint, outcome from outcome where key is not null order by user_id, key
+      select user_id, key, fingerprint, outcome
+        from outcome
+       where key is not null and code in ('charged', 'invalid-amount')
+       order by user_id, key
     )
-    select coalesce(m.outcome, o.outcome) as outcome
-      from request r
-      left join remembered m using (ord)
-      left join outcome o using (ord)
-     order by r.ord`)
+    select outcome from outcome order by ord`)
   return rows.map((row) => row.outcome)
 }

@@ -42,8 +42,10 @@ export function readFacts(database: Database, defaults: QueueDefaults) {
         with concert as (
           select c.*,
                  c.sold_out_at is null and not exists (
-                   select from shows w join seats s on s.show_id = w.id
-                    where w.concert_id = c.id and s.sold_at is null
+                   select from shows w
+                    where w.concert_id = c.id
+                      -- The offset keeps this a look into each show's unsold seats that ends at the first.
+                      and exists (select from seats s where s.show_id = w.id and s.sold_at is null offset 0)
                  ) as just_sold_out
             from concerts c
            where c.id = any(${[...new Set(concertIds)].filter((id) => id <= limits.id)}::int[])
@@ -89,11 +91,15 @@ export async function readRunningSales(database: Database, defaults: QueueDefaul
 /** Free seats of these concerts: not sold and not held by the database's clock. */
 export async function countSeatsLeft(database: Database, concertIds: number[]): Promise<Map<number, number>> {
   const rows = await database.query<{ concert_id: number; seats_left: number }>(sql`
-    select w.concert_id, count(*) as seats_left
+    select w.concert_id, sum(left_of.seats)::int as seats_left
       from shows w
-      join seats s on s.show_id = w.id
+     cross join lateral (
+       select count(*) as seats
+         from seats s
+        where s.show_id = w.id and s.sold_at is null
+          and (s.held_until is null or s.held_until <= clock_timestamp())
+     ) left_of
      where w.concert_id = any(${concertIds}::int[])
-       and s.sold_at is null and (s.held_until is null or s.held_until <= clock_timestamp())
      group by w.concert_id`)
   const left = new Map(rows.map((row) => [row.concert_id, row.seats_left]))
   return new Map(concertIds.map((concertId) => [concertId, left.get(concertId) ?? 0]))

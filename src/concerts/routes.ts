@@ -8,6 +8,7 @@ import { decodeCursor, pageQuery } from '../platform/http/paging.ts'
 import { problem } from '../problems.ts'
 import type { ConcertFilter, listConcerts, readConcert } from './read-concerts.ts'
 import type { SeatMap, Show } from './read-shows.ts'
+import type { SeatStreams } from './stream-seats.ts'
 
 const concertProperties = {
   concertId: Type.Integer(),
@@ -78,12 +79,15 @@ const seatMap = Type.Object({
 /** What is the same for everyone may be a second old anywhere on the way. */
 const publicSecond = 'public, max-age=1'
 
+/** A full instance sends new streams elsewhere, or to polling, for this long. */
+const streamRetrySeconds = 5
+
 export function concertRoutes(
   app: FastifyInstance,
   parts: {
     signedIn: Hook[]
     withOwnPlace: Hook
-    guard: (request: FastifyRequest, concertId: number) => Promise<unknown>
+    guard: (request: FastifyRequest, concertId: number) => Promise<{ activeUntil: Date }>
     list: (
       filter: ConcertFilter,
       after: [opensAt: Date, concertId: number] | undefined,
@@ -93,6 +97,7 @@ export function concertRoutes(
     readShows: (concertId: number) => Promise<Show[]>
     concertOfShow: (showId: number) => Promise<number>
     readSeats: (showId: number) => Promise<SeatMap>
+    seatStreams: SeatStreams
   },
 ): void {
   const { signedIn, withOwnPlace, guard } = parts
@@ -214,6 +219,42 @@ export function concertRoutes(
         .type('application/json; charset=utf-8')
         .serializer((body: string) => body)
         .send(json)
+    },
+  )
+
+  app.get<{ Params: Static<typeof showPath> }>(
+    '/v1/shows/:showId/seats/events',
+    {
+      // A stream has no length to ask for.
+      exposeHeadRoute: false,
+      onRequest: [...signedIn, withOwnPlace],
+      schema: {
+        summary: 'Watch the seat map of a show',
+        description:
+          'Server-sent events: `seats` with the whole map, then `changes` with the seats whose state is another. ' +
+          'Ends with the session; asking again tells whether there is still one.',
+        tags: ['concerts'],
+        operationId: 'watchSeats',
+        security: guardSecurity,
+        params: showPath,
+        response: {
+          200: {
+            description: 'A stream of its seats',
+            content: { 'text/event-stream': { schema: Type.String() } },
+          },
+          ...refusals('invalid-request', ...guardRefusals, 'show-not-found'),
+        },
+      },
+    },
+    async (request, reply) => {
+      const { showId } = request.params
+      if (showId < 1) throw problem('show-not-found')
+      const { activeUntil } = await guard(request, await parts.concertOfShow(showId))
+      if (parts.seatStreams.count() >= limits.streams)
+        throw problem('unavailable', undefined, streamRetrySeconds)
+      const start = await parts.seatStreams.open(showId, activeUntil)
+      reply.hijack()
+      start(reply.raw)
     },
   )
 }

@@ -4,13 +4,12 @@ import { sql } from '../platform/postgres/sql.ts'
 /** Forgets published events and consumers' marks past their time, some at once. True when there may be more. */
 export async function forgetEvents(database: Database, hours: number, most: number): Promise<boolean> {
   const [row] = await database.query<{ events: number; marks: number }>(sql`
-    with old_event as (
-      select position from outbox
-       where published_at < now() - make_interval(hours => ${hours})
-       order by position
-       limit ${most}
-    ), event as (
-      delete from outbox where position in (select position from old_event) returning position
+    with event as (
+      delete from outbox
+       where ctid = any(array(
+         select ctid from outbox where published_at < now() - make_interval(hours => ${hours}) limit ${most}
+       ))
+      returning position
     ), mark as (
       delete from inbox
        where (consumer, event_id) in (

@@ -80,7 +80,7 @@ export function startRelay(options: {
       await bus.publish(rows.map(toEvent))
       await client.query({
         name: 'relay-mark',
-        text: 'update outbox set published_at = now() where position = any($1::bigint[])',
+        text: 'update outbox set published_at = now() where position = any($1::bigint[]) and published_at is null',
         values: [rows.map((row) => row.position)],
       })
       onPublished(rows.length)

@@ -1,4 +1,4 @@
-import type { Database } from '../platform/postgres/database.ts'
+import { planFreely, type Database } from '../platform/postgres/database.ts'
 import { sql, type Statement } from '../platform/postgres/sql.ts'
 
 /** A promise of the service as a query that finds what breaks it: no rows is a kept promise. */
@@ -149,6 +149,7 @@ export type InvariantResult = { name: string; holds: boolean; violations: Record
 export function checkInvariants(database: Database): Promise<InvariantResult[]> {
   return database.transaction(async (tx) => {
     await tx.query(sql`set transaction isolation level repeatable read, read only`)
+    await planFreely(tx)
     const results: InvariantResult[] = []
     for (const { name, violations } of invariants) {
       const found = await tx.query<Record<string, unknown>>(violations)

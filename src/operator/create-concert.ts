@@ -1,4 +1,4 @@
-import type { Database, Tx } from '../platform/postgres/database.ts'
+import { planFreely, type Database, type Tx } from '../platform/postgres/database.ts'
 import { sql } from '../platform/postgres/sql.ts'
 
 export type NewConcert = {
@@ -21,6 +21,7 @@ export function createConcert(database: Database, concert: NewConcert): Promise<
 
 export async function addConcert(tx: Tx, concert: NewConcert): Promise<number> {
   await tx.query(sql`select set_config('statement_timeout', ${`${longestMs}`}, true)`)
+  await planFreely(tx)
   const [created] = await tx.query<{ id: number }>(sql`
     insert into concerts (
       title, artist, venue, sale_opens_at, sale_closes_at, queue_capacity, queue_rate_per_second

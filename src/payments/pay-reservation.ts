@@ -69,7 +69,7 @@ export function payReservation(
 
 async function runPayments(database: Database, requests: PayRequest[]): Promise<PayOutcome[]> {
   const rows = await database.query<{ outcome: PayOutcome; is_replay: boolean }>(sql`
-    with request as materialized (
+    with request as (
       select * from unnest(
         ${requests.map(() => randomUUIDv7())}::uuid[],
         ${requests.map((request) => request.reservationId)}::uuid[],
@@ -79,99 +79,60 @@ async function runPayments(database: Database, requests: PayRequest[]): Promise<
         ${requests.map((request) => request.idempotency?.key ?? null)}::text[],
         ${requests.map((request) => request.idempotency?.fingerprint ?? null)}::text[]
       ) with ordinality as r(payment_id, reservation_id, user_id, concert_id, queue_number, key, fingerprint, ord)
-    ), remembered as materialized (
-      select r.ord,
-             case when k.fingerprint = r.fingerprint then k.outcome
-                  else '{"code": "idempotency-key-reused"}'::json end as outcome
-        from request r
-        join idempotency_keys k on k.user_id = r.user_id and k.key = r.key
-    ), fresh as materialized (
-      select * from request r where not exists (select from remembered m where m.ord = r.ord)
     ), reservation as materialized (
-      select v.id, v.user_id, v.concert_id, v.show_id, v.seat_numbers, v.seat_prices, v.total, v.state, v.held_until
-        from reservations v
-       where v.id in (select reservation_id from fresh)
+      select r.ord, v.user_id, v.concert_id, v.show_id, v.seat_numbers, v.seat_prices, v.total, v.state, v.held_until
+        from request r
+        join reservations v on v.id = r.reservation_id
        order by v.id
-         for update
+         for update of v
     ), locked_seat as materialized (
-      select s.show_id, s.number, s.reservation_id
-        from seats s
-       where (s.show_id, s.number) in (
-         select v.show_id, unnest(v.seat_numbers) from reservation v where v.state = 'held'
-       )
+      select s.number
+        from (select show_id, unnest(seat_numbers) as number from reservation where state = 'held') v
+        join seats s on s.show_id = v.show_id and s.number = v.number
        order by s.show_id, s.number
-         for update
+         for update of s
     ), locked_balance as materialized (
-      select b.user_id, b.amount
-        from balances b
-       where b.user_id in (select user_id from fresh)
-         and (select count(*) from locked_seat) >= 0
+      select r.ord, b.amount
+        from request r
+        join balances b on b.user_id = r.user_id
+       where (select count(*) from locked_seat) >= 0
        order by b.user_id
-         for update
+         for update of b
     ), moment as materialized (
+      -- After the last lock: a deadline that passes while waiting for it has passed.
       select clock_timestamp() as at, count(*) from locked_balance
     ), verdict as materialized (
-      select f.ord, f.payment_id, f.user_id, f.queue_number, f.key, f.fingerprint,
-             v.id as reservation_id, v.concert_id, v.show_id, v.seat_numbers, v.seat_prices, v.total, v.state,
-             v.held_until, b.amount as balance, m.at,
+      select r.ord, r.payment_id, r.reservation_id, r.user_id, r.queue_number, r.key, r.fingerprint,
+             v.concert_id, v.show_id, v.seat_numbers, v.seat_prices, v.total, v.state, v.held_until,
+             b.amount as balance, b.amount - v.total as balance_after, m.at,
              case
-               when v.id is null or v.user_id <> f.user_id then 'reservation-not-found'
-               when v.concert_id <> f.concert_id then 'queue-token-wrong-concert'
+               when k.key is not null then
+                 case when k.fingerprint = r.fingerprint then 'remembered' else 'idempotency-key-reused' end
+               when v.ord is null or v.user_id <> r.user_id then 'reservation-not-found'
+               when v.concert_id <> r.concert_id then 'queue-token-wrong-concert'
                when v.state = 'paid' then 'already-paid'
                when v.state = 'cancelled' then 'not-held'
                when v.state = 'expired' or v.held_until <= m.at then 'hold-expired'
                when b.amount < v.total then 'insufficient-balance'
-               else 'paid'
-             end as code
-        from fresh f
+               when b.amount >= v.total then 'paid'
+             end as code,
+             k.outcome as remembered
+        from request r
        cross join moment m
-        left join reservation v on v.id = f.reservation_id
-        left join locked_balance b on b.user_id = f.user_id
-    ), paid as materialized (
-      select *, balance - total as balance_after from verdict where code = 'paid'
-    ), closed as (
-      update reservations v set state = 'paid', closed_at = p.at
-        from paid p
-       where v.id = p.reservation_id
-    ), sold as (
-      update seats s set sold_at = p.at, held_until = null
-        from paid p
-       where s.show_id = p.show_id and s.number = any(p.seat_numbers) and s.reservation_id = p.reservation_id
-    ), debited as (
-      update balances b set amount = p.balance_after
-        from paid p
-       where b.user_id = p.user_id
-    ), receipt as (
-      insert into payments (
-        id, reservation_id, user_id, concert_id, show_id, seat_numbers, seat_prices, amount, balance, paid_at
-      )
-      select payment_id, reservation_id, user_id, concert_id, show_id, seat_numbers, seat_prices, total,
-             balance_after, at
-        from paid
-    ), entry as (
-      insert into balance_entries (user_id, kind, amount, balance, reference, created_at)
-      select user_id, 'payment', -total, balance_after, payment_id, at from paid order by ord
-    ), announced as (
-      insert into outbox (topic, key, type, data, occurred_at)
-      select 'frontrow.payments', reservation_id::text, 'payment.completed',
-             jsonb_build_object(
-               'paymentId', payment_id, 'reservationId', reservation_id, 'userId', user_id,
-               'concertId', concert_id, 'showId', show_id, 'seats', to_jsonb(seat_numbers),
-               'amount', total, 'queueNumber', queue_number
-             ),
-             at
-        from paid
-       order by ord
+        left join reservation v on v.ord = r.ord
+        left join locked_balance b on b.ord = r.ord
+        left join idempotency_keys k on k.user_id = r.user_id and k.key = r.key
     ), outcome as materialized (
-      select ord, user_id, key, fingerprint,
+      select ord, user_id, key, fingerprint, code,
              case code
+               when 'remembered' then remembered
                when 'paid' then json_build_object('code', code, 'answer', json_build_object(
                  'paymentId', payment_id, 'reservationId', reservation_id, 'showId', show_id,
                  'seats', (
                    select json_agg(json_build_object('number', n, 'price', c) order by n)
                      from unnest(seat_numbers, seat_prices) as u(n, c)
                  ),
-                 'amount', total, 'balance', balance - total, 'paidAt', at
+                 'amount', total, 'balance', balance_after, 'paidAt', at
                ))
                when 'not-held' then json_build_object('code', code, 'state', state)
                when 'hold-expired' then json_build_object('code', code, 'heldUntil', held_until)
@@ -180,20 +141,51 @@ async function runPayments(database: Database, requests: PayRequest[]): Promise<
                else json_build_object('code', code)
              end as outcome
         from verdict
+    ), closed as (
+      update reservations v set state = 'paid', closed_at = p.at
+        from verdict p
+       where p.code = 'paid' and v.id = p.reservation_id
+    ), sold as (
+      update seats s set sold_at = p.at, held_until = null
+        from (
+          select show_id, unnest(seat_numbers) as number, reservation_id, at from verdict where code = 'paid'
+        ) p
+       where s.show_id = p.show_id and s.number = p.number and s.reservation_id = p.reservation_id
+    ), debited as (
+      update balances b set amount = p.balance_after
+        from verdict p
+       where p.code = 'paid' and b.user_id = p.user_id
+    ), receipt as (
+      insert into payments (
+        id, reservation_id, user_id, concert_id, show_id, seat_numbers, seat_prices, amount, balance, paid_at
+      )
+      select payment_id, reservation_id, user_id, concert_id, show_id, seat_numbers, seat_prices, total,
+             balance_after, at
+        from verdict
+       where code = 'paid'
+    ), entry as (
+      insert into balance_entries (user_id, kind, amount, balance, reference, created_at)
+      select user_id, 'payment', -total, balance_after, payment_id, at from verdict where code = 'paid'
+    ), announced as (
+      insert into outbox (topic, key, type, data, occurred_at)
+      select 'frontrow.payments', reservation_id::text, 'payment.completed',
+             jsonb_build_object(
+               'paymentId', payment_id, 'reservationId', reservation_id, 'userId', user_id,
+               'concertId', concert_id, 'showId', show_id, 'seats', seat_numbers,
+               'amount', total, 'queueNumber', queue_number
+             ),
+             at
+        from verdict
+       where code = 'paid'
     ), kept as (
       insert into idempotency_keys (user_id, key, fingerprint, outcome)
-      select o.user_id, o.key, o.fingerprint, o.outcome
-        from outcome o
-        join verdict v using (ord)
-       -- That refusal is about the token sent with the request, not about the request.
-       where o.key is not null and v.code <> 'queue-token-wrong-concert'
-       order by o.user_id, o.key
+      select user_id, key, fingerprint, outcome
+        from outcome
+       -- A wrong token is refused for the token sent with the request, not for the request.
+       where key is not null and code not in ('remembered', 'idempotency-key-reused', 'queue-token-wrong-concert')
+       order by user_id, key
     )
-    select coalesce(m.outcome, o.outcome) as outcome, m.ord is not null as is_replay
-      from request r
-      left join remembered m using (ord)
-      left join outcome o using (ord)
-     order by r.ord`)
+    select outcome, code = 'remembered' as is_replay from outcome order by ord`)
   return rows.map(({ outcome, is_replay: isReplay }) =>
     outcome.code === 'paid' ? { ...outcome, isReplay } : outcome,
   )

@@ -36,10 +36,12 @@ export async function listPayments(
   limit: number,
 ) {
   const rows = await database.query<PaymentRow>(sql`
-    select id, reservation_id, show_id, seat_numbers, seat_prices, amount, balance, paid_at
-      from payments
-     where user_id = ${userId} and (${before ?? null}::uuid is null or id < ${before ?? null}::uuid)
-     order by id desc
+    select p.id, p.reservation_id, p.show_id, p.seat_numbers, p.seat_prices, p.amount, p.balance, p.paid_at
+      from reservations v
+      join payments p on p.reservation_id = v.id
+     where v.user_id = ${userId} and v.state = 'paid'
+       and (${before ?? null}::uuid is null or p.id < ${before ?? null}::uuid)
+     order by p.id desc
      limit ${limit + 1}`)
   const { shown, nextCursor } = page(rows, limit, (row) => [row.id])
   return { payments: shown.map(toPayment), nextCursor }

@@ -11,7 +11,7 @@ export async function expireHolds(database: Database): Promise<boolean> {
     with due as materialized (
       select id, user_id, concert_id, show_id, seat_numbers, held_until
         from reservations
-       where state = 'held' and held_until <= clock_timestamp()
+       where state = 'held' and held_until <= now()
        order by held_until
        limit ${limits.batch}
          for update skip locked

@@ -56,9 +56,9 @@ export function answerHold(outcome: HoldOutcome): Held {
  * `seat-not-found`, `seat-taken` with the seats that were taken, `too-many-seats`.
  *
  * One statement settles many requests. It locks their seats in order of show and number, reads the clock when it has
- * them all, and lets each request through that is the first of its batch to want each of its seats. One that wanted
- * a seat which another of its batch did not get in the end is asked again in the next batch. The limit per fan and
- * show is kept by the unique ordinal of the fan's reservations: see the migration.
+ * them all, and lets each request through that is the first of its batch to want each of its seats; one that came
+ * second is asked again in the next batch, when the first has been settled. The limit per fan and show is kept by the
+ * unique ordinal of the fan's reservations: see the migration.
  */
 export function holdSeats(
   database: Database,
@@ -75,156 +75,156 @@ export function holdSeats(
   })
 }
 
+/** For each request, whether it is the first to want each of its seats. */
+function leads(requests: HoldRequest[]): boolean[] {
+  const wanted = new Set<string>()
+  return requests.map(({ showId, seats }) => {
+    const keys = seats.map((seat) => `${showId}:${seat}`)
+    const isFirst = keys.every((key) => !wanted.has(key))
+    for (const key of keys) wanted.add(key)
+    return isFirst
+  })
+}
+
 async function runHolds(
   database: Database,
   { holdSeconds, seatsPerUserMax }: HoldRules,
   requests: HoldRequest[],
 ): Promise<(HoldOutcome | typeof again)[]> {
-  const wantedOrds: number[] = []
-  const wantedNumbers: number[] = []
-  requests.forEach(({ seats }, index) => {
-    for (const seat of seats) {
-      wantedOrds.push(index + 1)
-      wantedNumbers.push(seat)
-    }
-  })
-  const rows = await database.query<{ outcome: HoldOutcome | null }>(sql`
-    with request as materialized (
+  const wanted = requests.flatMap(({ showId, seats }, index) =>
+    seats.map((number) => ({ ord: index + 1, showId, number })),
+  )
+  const rows = await database.query<{ outcome: HoldOutcome | null; found: number[] | null }>(sql`
+    with request as (
       select * from unnest(
         ${requests.map(() => randomUUIDv7())}::uuid[],
         ${requests.map((request) => request.userId)}::uuid[],
         ${requests.map((request) => request.concertId)}::int[],
         ${requests.map((request) => request.showId)}::int[],
         ${requests.map((request) => request.queueNumber)}::bigint[],
+        ${requests.map((request) => request.seats.length)}::int[],
+        ${leads(requests)}::boolean[],
         ${requests.map((request) => request.idempotency?.key ?? null)}::text[],
         ${requests.map((request) => request.idempotency?.fingerprint ?? null)}::text[]
-      ) with ordinality as r(reservation_id, user_id, concert_id, show_id, queue_number, key, fingerprint, ord)
-    ), remembered as materialized (
-      select r.ord,
-             case when k.fingerprint = r.fingerprint then k.outcome
-                  else '{"code": "idempotency-key-reused"}'::json end as outcome
-        from request r
-        join idempotency_keys k on k.user_id = r.user_id and k.key = r.key
-    ), wanted as materialized (
-      select w.ord, r.show_id, w.number
-        from unnest(${wantedOrds}::int[], ${wantedNumbers}::int[]) as w(ord, number)
-        join request r on r.ord = w.ord
-       where not exists (select from remembered m where m.ord = w.ord)
+      ) with ordinality
+        as r(reservation_id, user_id, concert_id, show_id, queue_number, size, is_first, key, fingerprint, ord)
     ), locked as materialized (
-      select show_id, number, price, held_until, sold_at
-        from seats
-       where (show_id, number) in (select show_id, number from wanted)
-       order by show_id, number
-         for update
+      select w.ord, s.number, s.price, s.held_until, s.sold_at
+        from unnest(
+          ${wanted.map((seat) => seat.ord)}::int[],
+          ${wanted.map((seat) => seat.showId)}::int[],
+          ${wanted.map((seat) => seat.number)}::int[]
+        ) as w(ord, show_id, number)
+        join seats s on s.show_id = w.show_id and s.number = w.number
+       order by s.show_id, s.number
+         for update of s
     ), moment as materialized (
       -- After the last lock: a deadline that passes while waiting for it has passed.
       select clock_timestamp() as at, count(*) from locked
-    ), seat as materialized (
-      select w.ord, w.number, l.price,
-             l.number is null as is_missing,
-             l.sold_at is not null or coalesce(l.held_until > m.at, false) as is_taken,
-             w.ord = min(w.ord) over (partition by w.show_id, w.number) as is_first,
-             w.show_id
-        from wanted w
-       cross join moment m
-        left join locked l on l.show_id = w.show_id and l.number = w.number
     ), wish as materialized (
-      select ord,
-             array_agg(number order by number) as numbers,
-             array_agg(price order by number) as prices,
-             sum(price)::bigint as total,
-             count(*) as size,
-             bool_and(is_first) as is_first,
-             array_agg(number order by number) filter (where is_missing) as missing,
-             array_agg(number order by number) filter (where is_taken) as taken
-        from seat
-       group by ord
+      select l.ord,
+             array_agg(l.number order by l.number) as numbers,
+             array_agg(l.price order by l.number) as prices,
+             json_agg(json_build_object('number', l.number, 'price', l.price) order by l.number) as seats,
+             sum(l.price)::bigint as total,
+             array_agg(l.number order by l.number) filter (
+               where l.sold_at is not null or l.held_until > m.at
+             ) as taken
+        from locked l
+       cross join moment m
+       group by l.ord
     ), past as materialized (
-      select r.ord, coalesce(p.have, 0) as have, coalesce(p.last, 0) + 1 as ordinal
+      select r.ord, p.ordinal, p.have, p.lapsed
         from request r
-        join wish w using (ord)
        cross join moment m
        cross join lateral (
-         select max(v.ordinal) as last,
-                sum(cardinality(v.seat_numbers)) filter (
+         select coalesce(max(v.ordinal), 0) + 1 as ordinal,
+                coalesce(sum(cardinality(v.seat_numbers)) filter (
                   where v.state = 'paid' or (v.state = 'held' and v.held_until > m.at)
-                ) as have
+                ), 0) as have,
+                array_agg(v.id) filter (where v.state = 'held' and v.held_until <= m.at) as lapsed
            from reservations v
           where v.user_id = r.user_id and v.show_id = r.show_id
        ) p
-       where w.missing is null and w.taken is null
-    ), held as materialized (
-      select r.*, w.numbers, w.prices, w.total, p.ordinal, m.at,
+    ), lapsed as materialized (
+      -- A hold that this snapshot shows past its deadline may have been paid in time, by a payment whose commit the
+      -- snapshot does not show. One that can be locked as it is was not; the others are looked at again.
+      select v.id
+        from (select unnest(lapsed) as id from past where lapsed is not null) l
+        join reservations v on v.id = l.id
+       where v.state = 'held'
+         for share of v skip locked
+    ), verdict as materialized (
+      select r.*, w.numbers, w.prices, w.seats, w.total, w.taken, p.have, p.ordinal, m.at,
              -- Whole milliseconds, so that the deadline is the same in every answer.
-             date_trunc('milliseconds', m.at) + make_interval(secs => ${holdSeconds}) as held_until
+             date_trunc('milliseconds', m.at) + make_interval(secs => ${holdSeconds}) as held_until,
+             case
+               when k.key is not null then
+                 case when k.fingerprint = r.fingerprint then 'remembered' else 'idempotency-key-reused' end
+               when w.ord is null or cardinality(w.numbers) < r.size then 'seat-not-found'
+               when w.taken is not null then 'seat-taken'
+               when p.have + r.size > ${seatsPerUserMax} then 'too-many-seats'
+               when r.is_first and (p.lapsed is null or p.lapsed <@ array(select id from lapsed)) then 'held'
+             end as code,
+             k.outcome as remembered
         from request r
-        join wish w using (ord)
-        join past p using (ord)
        cross join moment m
-       where w.is_first and p.have + w.size <= ${seatsPerUserMax}
-    ), won as materialized (
-      select s.show_id, s.number, h.reservation_id, h.held_until from seat s join held h using (ord)
+        join past p on p.ord = r.ord
+        left join wish w on w.ord = r.ord
+        left join idempotency_keys k on k.user_id = r.user_id and k.key = r.key
+    ), outcome as materialized (
+      select ord, user_id, key, fingerprint, numbers, code,
+             case code
+               when 'remembered' then remembered
+               when 'held' then json_build_object('code', code, 'answer', json_build_object(
+                 'reservationId', reservation_id, 'showId', show_id, 'seats', seats, 'total', total,
+                 'state', 'held', 'heldUntil', held_until
+               ))
+               when 'seat-not-found' then json_build_object('code', code, 'seats', '[]'::json)
+               when 'seat-taken' then json_build_object('code', code, 'seats', taken)
+               when 'too-many-seats'
+                 then json_build_object('code', code, 'limit', ${seatsPerUserMax}::int, 'have', have)
+               when 'idempotency-key-reused' then json_build_object('code', code)
+             end as outcome
+        from verdict
     ), marked as (
-      update seats t set reservation_id = w.reservation_id, held_until = w.held_until
-        from won w
-       where t.show_id = w.show_id and t.number = w.number
+      update seats s set reservation_id = h.reservation_id, held_until = h.held_until
+        from (
+          select show_id, unnest(numbers) as number, reservation_id, held_until from verdict where code = 'held'
+        ) h
+       where s.show_id = h.show_id and s.number = h.number
     ), reserved as (
       insert into reservations (
         id, user_id, concert_id, show_id, ordinal, seat_numbers, seat_prices, total, state, held_until, created_at
       )
       select reservation_id, user_id, concert_id, show_id, ordinal, numbers, prices, total, 'held', held_until, at
-        from held
+        from verdict
+       where code = 'held'
+       -- Two instances that give the same fan the same ordinal wait for each other here.
+       order by user_id, show_id
     ), announced as (
       insert into outbox (topic, key, type, data, occurred_at)
       select 'frontrow.reservations', reservation_id::text, 'reservation.held',
              jsonb_build_object(
                'reservationId', reservation_id, 'userId', user_id, 'concertId', concert_id, 'showId', show_id,
-               'seats', to_jsonb(numbers), 'total', total, 'heldUntil', held_until,
-               'queueNumber', queue_number
+               'seats', numbers, 'total', total, 'heldUntil', held_until, 'queueNumber', queue_number
              ),
              at
-        from held
-       order by ord
-    ), outcome as materialized (
-      select r.ord,
-             case
-               when h.ord is not null then json_build_object('code', 'held', 'answer', json_build_object(
-                 'reservationId', h.reservation_id, 'showId', h.show_id,
-                 'seats', (
-                   select json_agg(json_build_object('number', n, 'price', c) order by n)
-                     from unnest(h.numbers, h.prices) as u(n, c)
-                 ),
-                 'total', h.total, 'state', 'held', 'heldUntil', h.held_until
-               ))
-               when w.missing is not null then json_build_object('code', 'seat-not-found', 'seats', w.missing)
-               when w.taken is not null or o.numbers is not null
-                 then json_build_object('code', 'seat-taken', 'seats', coalesce(w.taken, '{}') || coalesce(o.numbers, '{}'))
-               when p.have + w.size > ${seatsPerUserMax}
-                 then json_build_object('code', 'too-many-seats', 'limit', ${seatsPerUserMax}::int, 'have', p.have)
-             end as outcome
-        from request r
-        join wish w using (ord)
-        left join held h using (ord)
-        left join past p using (ord)
-        left join lateral (
-          -- Seats that others of this batch have just got.
-          select array_agg(s.number order by s.number) as numbers
-            from seat s
-            join won x on x.show_id = s.show_id and x.number = s.number
-           where s.ord = r.ord and not s.is_taken and h.ord is null
-        ) o on true
+        from verdict
+       where code = 'held'
     ), kept as (
       insert into idempotency_keys (user_id, key, fingerprint, outcome)
-      select r.user_id, r.key, r.fingerprint, o.outcome
-        from request r
-        join outcome o using (ord)
-       where r.key is not null and o.outcome is not null
-       order by r.user_id, r.key
+      select user_id, key, fingerprint, outcome
+        from outcome
+       where key is not null and code not in ('remembered', 'idempotency-key-reused')
+       order by user_id, key
     )
-    select coalesce(m.outcome, o.outcome) as outcome
-      from request r
-      left join remembered m using (ord)
-      left join outcome o using (ord)
-     order by r.ord`)
-  return rows.map(({ outcome }) => outcome ?? again)
+    select outcome, numbers as found from outcome order by ord`)
+  return rows.map(({ outcome, found }, index): HoldOutcome | typeof again => {
+    if (outcome === null) return again
+    if (outcome.code !== 'seat-not-found') return outcome
+    // Which seats the show does not have never changes, so it is not kept with the refusal.
+    const missing = requests[index]?.seats.filter((seat) => !found?.includes(seat)) ?? []
+    return { code: outcome.code, seats: missing }
+  })
 }

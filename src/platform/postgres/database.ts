@@ -30,6 +30,34 @@ export type DatabaseOptions = {
   onError: (error: Error) => void
 }
 
+/**
+ * Statements find their rows by key, and are planned once per connection. A plan that was made while a table was small
+ * must not read all of it when it has grown, so joins that read whole tables are out of the question from the start.
+ */
+const sessionSettings = {
+  timezone: 'UTC',
+  plan_cache_mode: 'force_generic_plan',
+  enable_seqscan: 'off',
+  enable_bitmapscan: 'off',
+  enable_hashjoin: 'off',
+  enable_mergejoin: 'off',
+}
+
+/** For a transaction that does read whole tables: the planner may choose as it likes until its end. */
+export async function planFreely(tx: Tx): Promise<void> {
+  await tx.query({
+    name: 'plan-freely',
+    text: `select set_config(name, 'on', true)
+             from unnest(array['enable_seqscan', 'enable_bitmapscan', 'enable_hashjoin', 'enable_mergejoin']) as name`,
+    values: [],
+  })
+  await tx.query({
+    name: 'plan-each',
+    text: `select set_config('plan_cache_mode', 'force_custom_plan', true)`,
+    values: [],
+  })
+}
+
 function tx(client: pg.Pool | pg.PoolClient): Tx {
   return {
     query: async <Row extends object>(statement: Statement) => (await client.query<Row>(statement)).rows,
@@ -45,8 +73,9 @@ export function openDatabase({ url, poolMax, statementTimeoutMs, onError }: Data
     connectionTimeoutMillis: 5_000,
     statement_timeout: statementTimeoutMs,
     idle_in_transaction_session_timeout: statementTimeoutMs,
-    // The embedded server is asked once per connection otherwise.
-    options: '-c timezone=UTC',
+    options: Object.entries(sessionSettings)
+      .map(([name, value]) => `-c ${name}=${value}`)
+      .join(' '),
   })
   // An idle connection that breaks is replaced by the pool; who needs to know is told.
   pool.on('error', (error: Error & { client?: unknown }) => {
