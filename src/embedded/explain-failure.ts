@@ -37,6 +37,11 @@ const causes: Cause[] = [
     remedy: 'Run as the user it belongs to, name another folder in DATA_FOLDER',
   },
   {
+    codes: ['ENOENT', 'ENAMETOOLONG', 'ELOOP', 'EINVAL'],
+    cause: 'no folder can be made there',
+    remedy: 'Name another folder in DATA_FOLDER',
+  },
+  {
     codes: ['EEXIST', 'ENOTDIR', 'ENOTEMPTY'],
     cause: 'something else is in its place',
     remedy: 'Move that away, name another folder in DATA_FOLDER',
