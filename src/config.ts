@@ -8,13 +8,24 @@ const integer = (minimum: number, maximum: number, value: number) =>
   Type.Integer({ minimum, maximum, default: value })
 const onOff = (value?: 'on' | 'off') => Type.Enum(['on', 'off'], value ? { default: value } : {})
 
+const url = (example: string, pattern: string) =>
+  Type.Optional(
+    Type.Refine(
+      Type.String({
+        pattern,
+        description: `a URL that begins with ${example}; what is special in its name or password (# / ? @ %) is percent-encoded`,
+      }),
+      (text) => URL.canParse(text),
+    ),
+  )
+
 const day = 86_400
 
 /** Every setting, by its name in the environment, with its bounds and its default. */
 const settings = Type.Object({
   PORT: integer(0, 65_535, 3000),
   HOST: Type.Optional(Type.String({ minLength: 1 })),
-  DATABASE_URL: Type.Optional(Type.String({ pattern: '^postgres(ql)?://' })),
+  DATABASE_URL: url('postgres://', '^postgres(ql)?://'),
   DATA_FOLDER: Type.Optional(Type.String({ minLength: 1 })),
   HOLD_SECONDS: integer(1, day, 300),
   SESSION_SECONDS: integer(1, day, 600),
@@ -31,7 +42,7 @@ const settings = Type.Object({
   RATE_LIMITS: onOff('on'),
   SIGN_UP: onOff('on'),
   ACCESS_TOKEN_SECONDS: integer(60, 365 * day, day),
-  OIDC_ISSUER: Type.Optional(Type.String({ pattern: '^https?://' })),
+  OIDC_ISSUER: url('https://', '^https?://.'),
   OIDC_AUDIENCE: Type.Optional(Type.String({ minLength: 1 })),
   TOKEN_SECRET: Type.Optional(Type.String({ minLength: 32 })),
   OPERATOR_TOKEN: Type.Optional(Type.String({ minLength: 16, pattern: '^[\\x21-\\x7e]+$' })),
@@ -76,7 +87,7 @@ type SettingSchema = {
   minimum?: number
   maximum?: number
   minLength?: number
-  pattern?: string
+  description?: string
 }
 const schemas = settings.properties as unknown as Record<string, SettingSchema>
 
@@ -125,9 +136,7 @@ function describe(name: string): string {
     case 'number':
       return `must be a number above 0, up to ${schema.maximum}`
     default:
-      return schema.minLength
-        ? `must be at least ${schema.minLength} visible characters`
-        : `must look like ${schema.pattern}`
+      return `must be ${schema.description ?? `at least ${schema.minLength} visible characters`}`
   }
 }
 

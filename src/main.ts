@@ -9,6 +9,7 @@ import { keepSecrets } from './embedded/secrets.ts'
 import { addDemoData } from './operator/demo-data.ts'
 import { isUnavailable, openDatabase, type Database } from './platform/postgres/database.ts'
 import { migrate } from './platform/postgres/migrate.ts'
+import { sql } from './platform/postgres/sql.ts'
 import { StartFailure } from './platform/start-failure.ts'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
@@ -32,13 +33,19 @@ async function main(): Promise<void> {
   const secrets = config.databaseUrl === undefined ? await keepSecrets(config.dataFolder) : undefined
   let embedded: Embedded | undefined
   if (secrets) {
-    embedded = opened.use(
-      await openEmbeddedPostgres({
-        folder: config.dataFolder,
-        password: secrets.databasePassword,
-        onNotice: (message) => log.warn(message),
-      }),
-    )
+    try {
+      embedded = opened.use(
+        await openEmbeddedPostgres({
+          folder: config.dataFolder,
+          password: secrets.databasePassword,
+          onNotice: (message) => log.warn(message),
+        }),
+      )
+    } catch (error) {
+      // A terminal's Ctrl-C also ends what makes the first data: that is no failure.
+      if (stop.signal.aborted) return
+      throw error
+    }
     void embedded.lost.then((error) => {
       if (stop.signal.aborted) return
       log.fatal({ err: error }, 'the embedded PostgreSQL is gone, stopping')
@@ -88,20 +95,25 @@ function openLog(level: string) {
 }
 
 async function prepare(database: Database, config: Config): Promise<void> {
+  let isReached = false
   try {
+    await database.query(sql`select 1`)
+    isReached = true
     await migrate(database, join(root, 'migrations'))
     if (config.demoData) await addDemoData(database)
   } catch (error) {
-    if (config.databaseUrl === undefined || !(isUnavailable(error) || isRefused(error))) throw error
-    const { host } = new URL(config.databaseUrl)
+    // Until it has answered once, whatever is wrong is wrong with the address, the network or the rights.
+    const isMendable = !isReached || isUnavailable(error) || isRefused(error)
+    if (config.databaseUrl === undefined || !isMendable) throw error
+    const host = new URL(config.databaseUrl).host || 'localhost'
     const why = error instanceof Error && error.message ? error.message : 'no answer'
     throw new StartFailure(`The database of DATABASE_URL at ${host} cannot be used: ${why}`)
   }
 }
 
-/** The database is there and does not let us in: wrong password, no such database, no rights. */
+/** The database lets us in and not make tables. */
 function isRefused(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && /^(28|3D|42501)/.test(String(error.code))
+  return error instanceof Error && 'code' in error && error.code === '42501'
 }
 
 async function listen(app: App, { host, port }: Config): Promise<string> {

@@ -10,7 +10,7 @@ declare module 'fastify' {
 /** Tells who calls: a hook that sets `request.userId` or refuses with `unauthenticated`. */
 export type Authenticate = (request: FastifyRequest) => Promise<void>
 
-const scheme = /^Bearer +([A-Za-z0-9\-._~+/]+=*)$/i
+const scheme = /^Bearer +([\x21-\x7e]+)$/i
 
 /** The token of `Authorization: Bearer …`, if it is sent and has that form. */
 export function bearerToken(request: FastifyRequest): string | undefined {
