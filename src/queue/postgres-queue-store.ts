@@ -8,6 +8,8 @@ type PlaceRow = { active_until: Date | null; end_reason: EndReason | null; is_li
 
 /** Numbers passed over in one step because their fans left: bounds the step, not the line. */
 const leaversPerStep = 1_000
+/** Sessions past their time that one step ends; the next goes on with the rest. */
+const endingsPerStep = 10_000
 
 function stateOf(row: PlaceRow): PlaceState {
   if (row.end_reason !== null) return { status: 'ended', reason: row.end_reason }
@@ -22,6 +24,10 @@ function stateOf(row: PlaceRow): PlaceState {
  * gives a number or changes how many are inside locks it first, in order of concerts, and then places in order of
  * numbers. Counts of sessions come from that row, because a count of places would read the statement's older
  * snapshot.
+ *
+ * Places are looked up in `lateral` queries and changed by their key alone, and where the key is at hand it is
+ * `end_reason is null`, not the `ended_at is null` of the indexes: whatever the statistics of yesterday's sale say,
+ * the planner has no other way. Left to choose, it read the whole line for each of a batch: 2 s for 64 of 200,000.
  */
 export function postgresQueueStore(database: Database, times: QueueTimes): QueueStore {
   const { sessionSeconds, claimSeconds } = times
@@ -60,12 +66,22 @@ export function postgresQueueStore(database: Database, times: QueueTimes): Queue
             ${places.map((place) => place.number)}::bigint[],
             ${places.map((place) => place.userId)}::uuid[]
           ) with ordinality as r(concert_id, number, user_id, ord)
+        ), newcomer as materialized (
+          select p.concert_id, p.number
+            from (select distinct concert_id, number, user_id from request order by concert_id, number) r
+           cross join lateral (
+             select p.concert_id, p.number
+               from queue_places p
+              where p.concert_id = r.concert_id and p.number = r.number and p.user_id = r.user_id
+                and p.end_reason is null and p.claimed_at is null and p.active_until > clock_timestamp()
+              limit 1
+                for update
+           ) p
         ), claimed as (
           update queue_places p
              set claimed_at = now(), active_until = now() + make_interval(secs => ${sessionSeconds})
-            from (select distinct concert_id, number, user_id from request) r
-           where p.concert_id = r.concert_id and p.number = r.number and p.user_id = r.user_id
-             and p.ended_at is null and p.claimed_at is null and p.active_until > clock_timestamp()
+            from newcomer n
+           where p.concert_id = n.concert_id and p.number = n.number
           returning p.concert_id, p.number, p.active_until
         )
         select coalesce(c.active_until, p.active_until) as active_until,
@@ -75,8 +91,11 @@ export function postgresQueueStore(database: Database, times: QueueTimes): Queue
                end as end_reason,
                coalesce(c.active_until, p.active_until) > clock_timestamp() as is_live
           from request r
-          left join queue_places p
-            on p.concert_id = r.concert_id and p.number = r.number and p.user_id = r.user_id
+          left join lateral (
+            select * from queue_places p
+             where p.concert_id = r.concert_id and p.number = r.number and p.user_id = r.user_id
+             limit 1
+          ) p on true
           left join claimed c on c.concert_id = p.concert_id and c.number = p.number
          order by r.ord`)
       return rows.map(stateOf)
@@ -84,25 +103,30 @@ export function postgresQueueStore(database: Database, times: QueueTimes): Queue
 
     async extend(extensions) {
       await database.query(sql`
-        update queue_places p set active_until = greatest(p.active_until, locked.until)
-          from (
-            select q.concert_id, q.number, r.until
-              from queue_places q
-              join (
-                select concert_id, number, user_id, max(until) as until from unnest(
-                  ${extensions.map((place) => place.concertId)}::int[],
-                  ${extensions.map((place) => place.number)}::bigint[],
-                  ${extensions.map((place) => place.userId)}::uuid[],
-                  ${extensions.map((place) => place.until)}::timestamptz[]
-                ) as e(concert_id, number, user_id, until)
-                group by concert_id, number, user_id
-              ) r using (concert_id, number, user_id)
-             where q.ended_at is null
-             order by q.concert_id, q.number
-               for update of q
-          ) locked
-         where p.concert_id = locked.concert_id and p.number = locked.number
-           and p.ended_at is null and p.active_until > clock_timestamp() and p.active_until < locked.until`)
+        with live as materialized (
+          select p.concert_id, p.number, r.until
+            from (
+              select concert_id, number, user_id, max(until) as until from unnest(
+                ${extensions.map((place) => place.concertId)}::int[],
+                ${extensions.map((place) => place.number)}::bigint[],
+                ${extensions.map((place) => place.userId)}::uuid[],
+                ${extensions.map((place) => place.until)}::timestamptz[]
+              ) as e(concert_id, number, user_id, until)
+              group by concert_id, number, user_id
+              order by concert_id, number
+            ) r
+           cross join lateral (
+             select p.concert_id, p.number
+               from queue_places p
+              where p.concert_id = r.concert_id and p.number = r.number and p.user_id = r.user_id
+                and p.end_reason is null and p.active_until > clock_timestamp() and p.active_until < r.until
+              limit 1
+                for update
+           ) p
+        )
+        update queue_places p set active_until = l.until
+          from live l
+         where p.concert_id = l.concert_id and p.number = l.number`)
     },
 
     async end(endings) {
@@ -120,11 +144,24 @@ export function postgresQueueStore(database: Database, times: QueueTimes): Queue
            where concert_id in (select concert_id from request)
            order by concert_id
              for update
+        ), live as materialized (
+          select p.concert_id, p.number, r.reason
+            from request r
+           cross join (select count(*) as lines from locked) l
+           cross join lateral (
+             select p.concert_id, p.number
+               from queue_places p
+              where p.concert_id = r.concert_id and p.number = r.number and p.user_id = r.user_id
+                and p.end_reason is null
+                -- After the lines are locked.
+                and l.lines > 0
+              limit 1
+                for update
+           ) p
         ), ended as (
-          update queue_places p set ended_at = clock_timestamp(), end_reason = r.reason
-            from request r, (select count(*) from locked) l
-           where p.concert_id = r.concert_id and p.number = r.number and p.user_id = r.user_id
-             and p.ended_at is null
+          update queue_places p set ended_at = clock_timestamp(), end_reason = l.reason
+            from live l
+           where p.concert_id = l.concert_id and p.number = l.number
           returning p.concert_id, p.active_until is not null as was_inside
         )
         update queues q set active = q.active - freed.places
@@ -146,12 +183,26 @@ export function postgresQueueStore(database: Database, times: QueueTimes): Queue
            where q.active > 0 or q.serving < q.issued
            order by q.concert_id
              for update of q
+        ), due as materialized (
+          select p.concert_id, p.number
+            from line l
+           cross join lateral (
+             select p.concert_id, p.number
+               from queue_places p
+              where p.concert_id = l.concert_id and p.ended_at is null
+                -- The start of the statement, so that the index finds them: with 200,000 inside, a look at every tick
+                -- of the clock read them all and held the line for 50 ms.
+                and p.active_until <= now()
+              order by p.active_until
+              limit ${endingsPerStep}
+                for update
+           ) p
         ), ended as (
           update queue_places p
              set ended_at = p.active_until,
                  end_reason = case when p.claimed_at is null then 'no-show' else 'expired' end
-            from line l
-           where p.concert_id = l.concert_id and p.ended_at is null and p.active_until <= clock_timestamp()
+            from due d
+           where p.concert_id = d.concert_id and p.number = d.number
           returning p.concert_id
         ), freed as (
           select l.concert_id, count(e.concert_id)::int as places
@@ -164,42 +215,53 @@ export function postgresQueueStore(database: Database, times: QueueTimes): Queue
                    as allowance,
                  l.capacity - l.active + f.places as free
             from line l join freed f using (concert_id)
-        ), next as materialized (
-          select r.concert_id, n.number, n.is_live
+        ), step as materialized (
+          select r.concert_id, r.places, r.allowance, r.serving,
+                 coalesce((
+                   select max(n.number)
+                     from (
+                       select w.number, sum(w.is_live::int) over (order by w.number) as nth
+                         from (
+                           select p.number, p.ended_at is null as is_live
+                             from queue_places p
+                            where p.concert_id = r.concert_id and p.number > r.serving
+                            order by p.number
+                            limit greatest(0, least(r.free, floor(r.allowance + 1e-9))) + ${leaversPerStep}
+                         ) w
+                     ) n
+                    where n.nth <= least(r.free, floor(r.allowance + 1e-9))
+                 ), r.serving) as last
             from room r
-            cross join lateral (
-              select w.number, w.is_live,
-                     sum(w.is_live::int) over (order by w.number) as nth
-                from (
-                  select p.number, p.ended_at is null as is_live
-                    from queue_places p
-                   where p.concert_id = r.concert_id and p.number > r.serving
-                   order by p.number
-                   limit greatest(0, least(r.free, floor(r.allowance + 1e-9))) + ${leaversPerStep}
-                ) w
-            ) n
-           where n.nth <= least(r.free, floor(r.allowance + 1e-9))
+        ), next as materialized (
+          select p.concert_id, p.number
+            from step s
+           cross join lateral (
+             select p.concert_id, p.number
+               from queue_places p
+              where p.concert_id = s.concert_id and p.number > s.serving and p.number <= s.last
+                and p.end_reason is null and p.active_until is null
+                for update
+           ) p
         ), admitted as (
           update queue_places p
              set active_until = clock_timestamp() + make_interval(secs => ${claimSeconds})
             from next n
-           where p.concert_id = n.concert_id and p.number = n.number and n.is_live
-             and p.ended_at is null and p.active_until is null
+           where p.concert_id = n.concert_id and p.number = n.number
           returning p.concert_id
         )
         update queues q
-           set serving = greatest(q.serving, coalesce((select max(number) from next n where n.concert_id = q.concert_id), 0)),
-               active = q.active - r.places + a.places,
-               allowance = greatest(0, r.allowance - a.places),
+           set serving = s.last,
+               active = q.active - s.places + a.places,
+               allowance = greatest(0, s.allowance - a.places),
                refilled_at = clock_timestamp()
-          from room r
+          from step s
           join (
-            select r2.concert_id, count(ad.concert_id)::int as places
-              from room r2 left join admitted ad using (concert_id) group by r2.concert_id
+            select s2.concert_id, count(ad.concert_id)::int as places
+              from step s2 left join admitted ad using (concert_id) group by s2.concert_id
           ) a using (concert_id)
-         where q.concert_id = r.concert_id
+         where q.concert_id = s.concert_id
            -- What the rate allows follows from the time since, so a step that moves nobody writes nothing.
-           and (r.places > 0 or exists (select from next n where n.concert_id = r.concert_id))
+           and (s.places > 0 or s.last > s.serving)
         returning q.concert_id as "concertId", q.issued, q.serving, a.places as admitted`)
     },
 
@@ -245,15 +307,21 @@ export function postgresQueueStore(database: Database, times: QueueTimes): Queue
       ), present as materialized (
         select r.ord, p.concert_id, p.number, p.active_until, p.active_until <= clock_timestamp() as is_over
           from request r
-          join queue_places p
-            on p.concert_id = r.concert_id and p.user_id = r.user_id and p.ended_at is null
-         cross join (select count(*) from line) locked
+         cross join (select count(*) as lines from line) l
+         cross join lateral (
+           select concert_id, number, active_until
+             from queue_places p
+            where p.concert_id = r.concert_id and p.user_id = r.user_id and p.ended_at is null and l.lines > 0
+            limit 1
+         ) p
       ), over as (
         update queue_places p
            set ended_at = p.active_until,
                end_reason = case when p.claimed_at is null then 'no-show' else 'expired' end
           from present o
-         where o.is_over and p.concert_id = o.concert_id and p.number = o.number and p.ended_at is null
+         where o.is_over and p.concert_id = o.concert_id and p.number = o.number and p.end_reason is null
+           -- The fan may have shown up while this waited for the line.
+           and p.active_until <= clock_timestamp()
         returning p.concert_id
       ), fresh as (
         select r.concert_id, r.user_id, r.ord,
