@@ -85,6 +85,12 @@ export function openDatabase({ url, poolMax, statementTimeoutMs, onError }: Data
     if (!pool.ending) onError(error)
   })
 
+  pool.on('connect', (client) => {
+    // The pool does not listen to a connection while it is lent out; one that breaks between two statements then would
+    // end the process. The next statement on it fails, which is enough.
+    client.on('error', () => {})
+  })
+
   return {
     ...tx(pool),
     async transaction(work) {
