@@ -22,7 +22,12 @@ export type PayRequest = {
 export type PayOutcome =
   | { code: 'paid'; answer: Omit<Payment, 'paidAt'> & { paidAt: string }; isReplay?: boolean }
   | {
-      code: 'reservation-not-found' | 'queue-token-wrong-concert' | 'already-paid' | 'idempotency-key-reused'
+      code:
+        | 'reservation-not-found'
+        | 'queue-token-wrong-concert'
+        | 'already-paid'
+        | 'unauthenticated'
+        | 'idempotency-key-reused'
     }
   | { code: 'not-held'; state: ReservationState }
   | { code: 'hold-expired'; heldUntil: string }
@@ -42,6 +47,7 @@ export function answerPay(outcome: PayOutcome): Payment {
     case 'reservation-not-found':
     case 'queue-token-wrong-concert':
     case 'already-paid':
+    case 'unauthenticated':
     case 'idempotency-key-reused':
       throw problem(outcome.code)
   }
@@ -80,14 +86,14 @@ async function runPayments(database: Database, requests: PayRequest[]): Promise<
         ${requests.map((request) => request.idempotency?.fingerprint ?? null)}::text[]
       ) with ordinality as r(payment_id, reservation_id, user_id, concert_id, queue_number, key, fingerprint, ord)
     ), reservation as materialized (
-      select r.ord, v.user_id, v.concert_id, v.show_id, v.seat_numbers, v.seat_prices, v.total, v.state, v.held_until
+      select r.ord, v.id, v.user_id, v.concert_id, v.show_id, v.seat_numbers, v.seat_prices, v.total, v.state, v.held_until
         from request r
         join reservations v on v.id = r.reservation_id
        order by v.id
          for update of v
     ), locked_seat as materialized (
-      select s.number
-        from (select show_id, unnest(seat_numbers) as number from reservation where state = 'held') v
+      select v.ord, s.reservation_id = v.id as is_own
+        from (select ord, id, show_id, unnest(seat_numbers) as number from reservation where state = 'held') v
         join seats s on s.show_id = v.show_id and s.number = v.number
        order by s.show_id, s.number
          for update of s
@@ -112,9 +118,12 @@ async function runPayments(database: Database, requests: PayRequest[]): Promise<
                when v.concert_id <> r.concert_id then 'queue-token-wrong-concert'
                when v.state = 'paid' then 'already-paid'
                when v.state = 'cancelled' then 'not-held'
-               when v.state = 'expired' or v.held_until <= m.at then 'hold-expired'
+               -- A clock that was set back (a failover to a slower one) must not bring back what others have by now.
+               when v.state = 'expired' or v.held_until <= m.at
+                 or r.ord = any(array(select ord from locked_seat where is_own is not true)) then 'hold-expired'
+               when b.ord is null then 'unauthenticated'
                when b.amount < v.total then 'insufficient-balance'
-               when b.amount >= v.total then 'paid'
+               else 'paid'
              end as code,
              k.outcome as remembered
         from request r
@@ -182,7 +191,10 @@ async function runPayments(database: Database, requests: PayRequest[]): Promise<
       select user_id, key, fingerprint, outcome
         from outcome
        -- A wrong token is refused for the token sent with the request, not for the request.
-       where key is not null and code not in ('remembered', 'idempotency-key-reused', 'queue-token-wrong-concert')
+       where key is not null
+         and code not in (
+           'remembered', 'idempotency-key-reused', 'queue-token-wrong-concert', 'unauthenticated'
+         )
        order by user_id, key
     )
     select outcome, code = 'remembered' as is_replay from outcome order by ord`)
