@@ -62,6 +62,13 @@ export function batch<Request, Outcome>(options: BatchOptions<Request, Outcome>)
     else lanes.delete(entry.lane)
   }
 
+  function refuse(entries: Entry<Request, Outcome>[], error: unknown): void {
+    for (const entry of entries) {
+      settle(entry)
+      entry.reject(error)
+    }
+  }
+
   async function runEntries(entries: Entry<Request, Outcome>[], attempts: number): Promise<void> {
     let outcomes: (Outcome | typeof again)[]
     try {
@@ -69,19 +76,14 @@ export function batch<Request, Outcome>(options: BatchOptions<Request, Outcome>)
         entries.map((entry) => entry.request),
         attempts,
       )
-      if (outcomes.length !== entries.length) {
-        throw new Error(`a batch of ${entries.length} came back as ${outcomes.length}`)
-      }
     } catch (error) {
-      if (entries.length === 1 || isUnavailable(error)) {
-        for (const entry of entries) {
-          settle(entry)
-          entry.reject(error)
-        }
-        return
-      }
+      if (entries.length === 1 || isUnavailable(error)) return refuse(entries, error)
       for (const entry of entries) await runEntries([entry], attemptsTogether * 4)
       return
+    }
+    if (outcomes.length !== entries.length) {
+      // It has run, so it must not run again.
+      return refuse(entries, new Error(`a batch of ${entries.length} came back as ${outcomes.length}`))
     }
     const unsettled: Entry<Request, Outcome>[] = []
     entries.forEach((entry, index) => {

@@ -15,7 +15,8 @@ export type CancelOutcome =
 export function cancelHold(database: Database): (request: CancelRequest) => Promise<CancelOutcome> {
   return batch({
     run: (requests: CancelRequest[]) => runCancels(database, requests),
-    lane: (request) => request.reservationId,
+    // An id may be written in capitals, too.
+    lane: (request) => request.reservationId.toLowerCase(),
     max: limits.batch,
     maxQueued: limits.batchQueue,
     isRetryable,
