@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import rateLimit from '@fastify/rate-limit'
 import swagger from '@fastify/swagger'
 import swaggerUi from '@fastify/swagger-ui'
@@ -9,6 +10,7 @@ import { listConcerts, readConcert } from './concerts/read-concerts.ts'
 import { countSeatsLeft, readFacts, readRunningSales } from './concerts/read-facts.ts'
 import { concertOfShow, readSeats, readShows } from './concerts/read-shows.ts'
 import { concertRoutes } from './concerts/routes.ts'
+import { seatStreams } from './concerts/stream-seats.ts'
 import type { Config } from './config.ts'
 import type { Consumer } from './events/bus.ts'
 import { listDeadLetters, replayDeadLetter } from './events/dead-letters.ts'
@@ -30,6 +32,7 @@ import { paymentRoutes } from './payments/routes.ts'
 import { batch } from './platform/batch.ts'
 import { httpProblem } from './platform/http/problem.ts'
 import { createServer } from './platform/http/server.ts'
+import { serveStaticFiles } from './platform/http/static-files.ts'
 import { findFirstOutcome, forgetIdempotencyKeys } from './platform/idempotency.ts'
 import { startLoop } from './platform/loop.ts'
 import { isRetryable, isUnavailable, type Database } from './platform/postgres/database.ts'
@@ -73,6 +76,8 @@ export type App = {
   close: () => Promise<void>
 }
 
+/** Where `npm install` puts the built pages. */
+const pagesFolder = join(import.meta.dirname, '..', 'web', 'dist')
 /** How often holds past their deadline become history, and old rows are forgotten. */
 const sweepMs = 1_000
 const forgetMs = 60_000
@@ -132,6 +137,8 @@ export async function buildApp({ config, database, log, consumers: others = [] }
     log.warn({ err: error }, 'a stream was not updated'),
   )
   const admitted = guard(watch, touch)
+  const seats = readSeats(database)
+  const seatMaps = seatStreams({ readSeats: seats, signal, onError: failed('reading seat maps') })
 
   // What others hear of.
   const consumers: Consumer[] = [followEvents(store), countSales, ...others]
@@ -189,7 +196,7 @@ export async function buildApp({ config, database, log, consumers: others = [] }
   http.decorateRequest('userId', '')
   http.decorateRequest('place', null)
   metrics.observeRequests(http)
-  metrics.gauge('open_streams', 'Event streams that are open', streams.count)
+  metrics.gauge('open_streams', 'Event streams that are open', () => streams.count() + seatMaps.count())
   http.addHook('onResponse', (request, reply, done) => {
     if (request.method !== 'GET' && reply.statusCode < 300) relay.wake()
     done()
@@ -234,7 +241,8 @@ export async function buildApp({ config, database, log, consumers: others = [] }
     read: (concertId) => shareConcert(`${concertId}`, () => readConcert(database, concertId)),
     readShows: readShows(database),
     concertOfShow: findConcertOfShow,
-    readSeats: readSeats(database),
+    readSeats: seats,
+    seatStreams: seatMaps,
   })
   queueRoutes(http, {
     signedIn,
@@ -286,7 +294,17 @@ export async function buildApp({ config, database, log, consumers: others = [] }
     listDeadLetters: (after, limit) => listDeadLetters(database, after, limit),
     replayDeadLetter: (deadLetterId) => replayDeadLetter(database, consumers, deadLetterId),
   })
+  const hasPages = await serveStaticFiles(http, {
+    folder: pagesFolder,
+    settings: {
+      seatsMax: Math.min(config.seatsPerReservationMax, config.seatsPerUserMax),
+      chargeMax: config.chargeMax,
+      claimSeconds: config.claimSeconds,
+      signUp: config.signUp,
+    },
+  })
   serviceRoutes(http, {
+    hasPages,
     database,
     metrics: () => metrics.registry.metrics(),
     isStopping: () => signal.aborted,
@@ -298,8 +316,16 @@ export async function buildApp({ config, database, log, consumers: others = [] }
     async close() {
       stopping.abort()
       streams.close()
+      seatMaps.close()
       await http.close()
-      await Promise.all([watch.loop.done, admission.done, sweeper.done, forgetter.done, relay.done])
+      await Promise.all([
+        watch.loop.done,
+        seatMaps.loop.done,
+        admission.done,
+        sweeper.done,
+        forgetter.done,
+        relay.done,
+      ])
     },
   }
 }

@@ -7,7 +7,7 @@ import { problem } from './problems.ts'
 /** What operators' machines ask. */
 export function serviceRoutes(
   http: FastifyInstance,
-  parts: { database: Database; metrics: () => Promise<string>; isStopping: () => boolean },
+  parts: { database: Database; metrics: () => Promise<string>; isStopping: () => boolean; hasPages: boolean },
 ): void {
   const ok = Type.Object({ status: Type.Literal('ok') }, { additionalProperties: false })
   http.get(
@@ -53,5 +53,7 @@ export function serviceRoutes(
       .serializer((body: unknown) => JSON.stringify(body))
       .send(http.swagger()),
   )
-  http.get('/', { schema: { hide: true } }, async (_request, reply) => reply.redirect('/docs'))
+  // Without pages, a person at the door is shown how to call.
+  if (!parts.hasPages)
+    http.get('/', { schema: { hide: true } }, async (_request, reply) => reply.redirect('/docs'))
 }

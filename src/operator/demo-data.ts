@@ -13,6 +13,8 @@ export function addDemoData(database: Database): Promise<void> {
       select now() as now, not exists (select from concerts) as is_empty`)
     if (!row?.is_empty) return
     const day = (days: number) => new Date(row.now.getTime() + days * dayMs)
+    // Seven in the evening where the halls are.
+    const evening = (days: number) => new Date(day(days).setUTCHours(10, 0, 0, 0))
     const zones = [
       { from: 1, to: 10, price: 150_000 },
       { from: 11, to: 30, price: 110_000 },
@@ -26,7 +28,7 @@ export function addDemoData(database: Database): Promise<void> {
       saleOpensAt: day(-1),
       saleClosesAt: day(365),
       queue,
-      shows: [30, 31, 32].map((days) => ({ startsAt: day(days), seats: zones })),
+      shows: [30, 31, 32].map((days) => ({ startsAt: evening(days), seats: zones })),
     })
     await addConcert(tx, {
       title: 'Winter Voices',
@@ -35,7 +37,7 @@ export function addDemoData(database: Database): Promise<void> {
       saleOpensAt: day(30),
       saleClosesAt: day(365),
       queue,
-      shows: [60, 61].map((days) => ({ startsAt: day(days), seats: zones })),
+      shows: [60, 61].map((days) => ({ startsAt: evening(days), seats: zones })),
     })
     await addConcert(tx, {
       title: 'The Long Tour',
@@ -44,7 +46,7 @@ export function addDemoData(database: Database): Promise<void> {
       saleOpensAt: day(-1),
       saleClosesAt: day(365),
       queue,
-      shows: Array.from({ length: 20 }, (_, index) => ({ startsAt: day(90 + index), seats: zones })),
+      shows: Array.from({ length: 20 }, (_, index) => ({ startsAt: evening(90 + index), seats: zones })),
     })
   })
 }
