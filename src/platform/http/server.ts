@@ -99,6 +99,17 @@ export function createServer({ log, bodyBytes, isUnavailable }: ServerOptions): 
     else void parseJson(request, body, done)
   })
 
+  // A connection that is busy when the service begins to stop would be kept alive after its answer, and waited for.
+  let isClosing = false
+  app.addHook('preClose', (done) => {
+    isClosing = true
+    done()
+  })
+  app.addHook('onSend', (_request, reply, payload, done) => {
+    if (isClosing) reply.header('connection', 'close')
+    done(null, payload)
+  })
+
   const noQuery = Type.Object({}, { additionalProperties: false })
   app.addHook('onRoute', (route) => {
     route.schema ??= {}
