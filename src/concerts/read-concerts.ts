@@ -66,7 +66,12 @@ export async function listConcerts(
   const pattern = q === undefined ? null : `%${q.replaceAll(/[\\%_]/g, '\\$&')}%`
   const rows = await database.query<ConcertRow>(sql`
     select c.id, c.title, c.artist, c.venue, c.sale_opens_at, c.sale_closes_at, now() as now,
-           c.sold_out_at is not null as sold_out, w.price_from, w.price_to
+           c.sold_out_at is not null or not exists (
+             select from shows w
+              where w.concert_id = c.id
+                -- The offset keeps this a look into each show's unsold seats that ends at the first.
+                and exists (select from seats s where s.show_id = w.id and s.sold_at is null offset 0)
+           ) as sold_out, w.price_from, w.price_to
       from concerts c
       join lateral (
         select min(price_from) as price_from, max(price_to) as price_to from shows where concert_id = c.id
@@ -99,7 +104,12 @@ export async function listConcerts(
 export async function readConcert(database: Database, concertId: number) {
   const [row] = await database.query<ConcertRow & { shows: { showId: number; startsAt: string }[] }>(sql`
     select c.id, c.title, c.artist, c.venue, c.sale_opens_at, c.sale_closes_at, now() as now,
-           c.sold_out_at is not null as sold_out, w.price_from, w.price_to, w.shows
+           c.sold_out_at is not null or not exists (
+             select from shows w
+              where w.concert_id = c.id
+                -- The offset keeps this a look into each show's unsold seats that ends at the first.
+                and exists (select from seats s where s.show_id = w.id and s.sold_at is null offset 0)
+           ) as sold_out, w.price_from, w.price_to, w.shows
       from concerts c
       join lateral (
         select min(price_from) as price_from, max(price_to) as price_to,

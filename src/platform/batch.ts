@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { httpProblem } from './http/problem.ts'
 
 /** An outcome that says: this request could not be decided beside the others; ask again in the next batch. */
@@ -100,7 +101,11 @@ export function batch<Request, Outcome>(options: BatchOptions<Request, Outcome>)
 
   async function drain(): Promise<void> {
     running = true
-    while (ready.length > 0) await runEntries(ready.splice(0, max), attemptsTogether)
+    while (ready.length > 0) {
+      // One turn of the event loop: requests that have arrived and were not read yet belong to this batch.
+      await nextTurn()
+      await runEntries(ready.splice(0, max), attemptsTogether)
+    }
     running = false
   }
 

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import Postgrator from 'postgrator'
+import { StartFailure } from '../start-failure.ts'
 import type { Database } from './database.ts'
 
 /** Any number that no other use of advisory locks in this database has. */
@@ -21,13 +22,23 @@ export async function migrate(database: Database, folder: string): Promise<void>
       schemaTable: 'schema_version',
       execQuery: (query) => client.query(query),
     })
+    const [present, newest] = [await postgrator.getDatabaseVersion(), await postgrator.getMaxVersion()]
+    if (present > newest) throw otherVersion(`its tables are of version ${present}, this one knows ${newest}`)
     await postgrator.migrate()
     const { command } = await client.query('commit')
     if (command !== 'COMMIT') throw new Error(`migration ended with ${command}`)
   } catch (error) {
     await client.query('rollback')
+    // The library has no kinds of error, only words.
+    if (error instanceof Error && error.message.startsWith('MD5 checksum failed')) throw otherVersion(error.message)
     throw error
   } finally {
     client.release()
   }
+}
+
+function otherVersion(why: string): StartFailure {
+  return new StartFailure(
+    `The database was made by another version of Frontrow (${why}). Start that version, or give this one an empty database.`,
+  )
 }
