@@ -18,7 +18,7 @@ import { forgetEvents } from './events/forget-events.ts'
 import { inProcessBus } from './events/in-process-bus.ts'
 import { startRelay } from './events/relay.ts'
 import { limits } from './limits.ts'
-import { openapi } from './openapi.ts'
+import { docsPolicy, markOptionalBodies, openapi } from './openapi.ts'
 import { changeQueue } from './operator/change-queue.ts'
 import { checkInvariants } from './operator/check-invariants.ts'
 import { countSales, readSales } from './operator/count-sales.ts'
@@ -201,8 +201,8 @@ export async function buildApp({ config, database, log, consumers: others = [] }
     if (request.method !== 'GET' && reply.statusCode < 300) relay.wake()
     done()
   })
-  await http.register(swagger, { openapi, hideUntagged: true })
-  await http.register(swaggerUi, { routePrefix: '/docs', staticCSP: true })
+  await http.register(swagger, { openapi, hideUntagged: true, transformObject: markOptionalBodies })
+  await http.register(swaggerUi, { routePrefix: '/docs', staticCSP: docsPolicy })
   await http.register(rateLimit, {
     global: false,
     timeWindow: 10_000,

@@ -1,17 +1,21 @@
 import type { OpenAPIV3_1 } from 'openapi-types'
 import Type from 'typebox'
+import { limits } from './limits.ts'
 import { problems, type ProblemCode } from './problems.ts'
 import type { ProblemKind } from './platform/http/problem.ts'
 
-const problemBody = Type.Object(
-  {
-    type: Type.String(),
-    title: Type.String(),
-    status: Type.Integer(),
-    code: Type.String(),
-  },
-  { additionalProperties: true },
-)
+/** What a refusal's body is when it is one of these. */
+const refusal = (status: number, codes: ProblemCode[]) =>
+  Type.Object(
+    {
+      type: Type.Enum(codes.map((code) => `urn:problem:${code}`)),
+      title: Type.String(),
+      status: Type.Literal(status),
+      code: Type.Enum(codes),
+      detail: Type.Optional(Type.String()),
+    },
+    { additionalProperties: true },
+  )
 
 /** Refusals that every call may give. */
 const everywhere: ProblemCode[] = [
@@ -41,7 +45,7 @@ export function refusals(...codes: ProblemCode[]): Record<number, unknown> {
         description: these.map((code) => `\`${code}\`: ${problems[code].title}`).join('\n\n'),
         content: {
           'application/problem+json': {
-            schema: problemBody,
+            schema: refusal(status, these),
             examples: Object.fromEntries(these.map((code) => [code, { value: exampleOf(code) }])),
           },
         },
@@ -97,6 +101,26 @@ export const openapi: Partial<OpenAPIV3_1.Document> = {
   },
 }
 
+/** The page's files are its own, and it asks nobody else. To call for https would break it at any address but localhost. */
+export const docsPolicy =
+  "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; " +
+  "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+/** What the routes' schemas cannot say: a body without a member that must be there may be left out. */
+export function markOptionalBodies(made: object): object {
+  const { openapiObject: document } = made as { openapiObject: OpenAPIV3_1.Document }
+  for (const calls of Object.values(document.paths ?? {})) {
+    for (const call of [calls?.post, calls?.patch]) {
+      const body = call?.requestBody as OpenAPIV3_1.RequestBodyObject | undefined
+      const schema = body?.content['application/json']?.schema
+      if (body && schema && !('required' in schema || 'minProperties' in schema)) body.required = false
+    }
+  }
+  return document
+}
+
+/** For calls that anyone may make. */
+export const noSecurity = []
 export const accessSecurity = [{ accessToken: [] }]
 export const queueSecurity = [{ queueToken: [] }]
 export const guardSecurity = [{ accessToken: [], queueToken: [] }]
@@ -106,8 +130,10 @@ export const operatorSecurity = [{ operatorToken: [] }]
 export const idempotencyHeader = Type.Object({
   'idempotency-key': Type.Optional(
     Type.String({
-      description:
-        'Up to 64 visible characters; the same key and body replays the first answer for 24 hours.',
+      minLength: 1,
+      maxLength: limits.idempotencyKey,
+      pattern: '^[\\x21-\\x7e]*$',
+      description: `Up to ${limits.idempotencyKey} visible characters; the same key and body replays the first answer for ${limits.idempotencyHours} hours.`,
     }),
   ),
 })

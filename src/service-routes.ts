@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import Type from 'typebox'
+import { noSecurity, refusals } from './openapi.ts'
 import type { Database } from './platform/postgres/database.ts'
 import { sql } from './platform/postgres/sql.ts'
 import { problem } from './problems.ts'
@@ -17,7 +18,8 @@ export function serviceRoutes(
         summary: 'Is the process alive?',
         tags: ['service'],
         operationId: 'health',
-        response: { 200: { description: 'It is', ...ok } },
+        security: noSecurity,
+        response: { 200: { description: 'It is', ...ok }, ...refusals('invalid-request') },
       },
     },
     async () => ({ status: 'ok' }),
@@ -29,13 +31,8 @@ export function serviceRoutes(
         summary: 'Can it serve?',
         tags: ['service'],
         operationId: 'readiness',
-        response: {
-          200: { description: 'It can', ...ok },
-          503: {
-            description: 'Not now',
-            content: { 'application/problem+json': { schema: Type.Object({}) } },
-          },
-        },
+        security: noSecurity,
+        response: { 200: { description: 'It can', ...ok }, ...refusals('invalid-request') },
       },
     },
     async () => {

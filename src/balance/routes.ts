@@ -15,8 +15,8 @@ const listQuery = Type.Object(pageQuery(limits.pageSize, limits.cursor), { addit
 
 // What an amount may be is said by `invalid-amount`, so the schema takes any value.
 const newCharge = Type.Object(
-  { amount: Type.Unknown({ description: 'Whole won, from 1 to the limit.', example: 150_000 }) },
-  { additionalProperties: false },
+  { amount: Type.Unknown({ description: 'Whole won, from 1 to the limit.' }) },
+  { additionalProperties: false, examples: [{ amount: 150_000 }] },
 )
 
 const entry = Type.Object(

@@ -13,17 +13,17 @@ import type { QueueChange, QueueSettings } from './change-queue.ts'
 import type { ShowSales } from './count-sales.ts'
 import type { NewConcert } from './create-concert.ts'
 
-const text = (example: string) => line(limits.text, { example })
-const capacity = Type.Integer({ minimum: 1, maximum: limits.queueCapacity, example: 100 })
-const ratePerSecond = Type.Number({ exclusiveMinimum: 0, maximum: limits.queueRatePerSecond, example: 50 })
+const text = line(limits.text)
+const capacity = Type.Integer({ minimum: 1, maximum: limits.queueCapacity })
+const ratePerSecond = Type.Number({ exclusiveMinimum: 0, maximum: limits.queueRatePerSecond })
 
 const newConcert = Type.Object(
   {
-    title: text('First Light'),
-    artist: text('Demo Orchestra'),
-    venue: text('Riverside Hall, Seoul'),
-    saleOpensAt: Type.String({ format: 'date-time', example: '2027-01-01T11:00:00Z' }),
-    saleClosesAt: Type.String({ format: 'date-time', example: '2027-03-01T11:00:00Z' }),
+    title: text,
+    artist: text,
+    venue: text,
+    saleOpensAt: time(),
+    saleClosesAt: time(),
     queue: Type.Optional(
       Type.Object(
         { capacity: Type.Optional(capacity), ratePerSecond: Type.Optional(ratePerSecond) },
@@ -33,13 +33,13 @@ const newConcert = Type.Object(
     shows: Type.Array(
       Type.Object(
         {
-          startsAt: Type.String({ format: 'date-time', example: '2027-03-02T10:00:00Z' }),
+          startsAt: time(),
           seats: Type.Array(
             Type.Object(
               {
-                from: Type.Integer({ minimum: 1, maximum: limits.id, example: 1 }),
-                to: Type.Integer({ minimum: 1, maximum: limits.id, example: 50 }),
-                price: Type.Integer({ minimum: 0, maximum: limits.seatPrice, example: 110_000 }),
+                from: Type.Integer({ minimum: 1, maximum: limits.id }),
+                to: Type.Integer({ minimum: 1, maximum: limits.id }),
+                price: Type.Integer({ minimum: 0, maximum: limits.seatPrice }),
               },
               { additionalProperties: false },
             ),
@@ -51,7 +51,28 @@ const newConcert = Type.Object(
       { minItems: 1, maxItems: limits.showsPerConcert },
     ),
   },
-  { additionalProperties: false },
+  {
+    additionalProperties: false,
+    examples: [
+      {
+        title: 'First Light',
+        artist: 'Demo Orchestra',
+        venue: 'Riverside Hall, Seoul',
+        saleOpensAt: '2027-01-01T11:00:00Z',
+        saleClosesAt: '2027-03-01T11:00:00Z',
+        queue: { capacity: 100, ratePerSecond: 50 },
+        shows: [
+          {
+            startsAt: '2027-03-02T10:00:00Z',
+            seats: [
+              { from: 1, to: 10, price: 150_000 },
+              { from: 11, to: 50, price: 110_000 },
+            ],
+          },
+        ],
+      },
+    ],
+  },
 )
 
 const queueChange = Type.Object(
@@ -60,7 +81,7 @@ const queueChange = Type.Object(
     capacity: Type.Optional(capacity),
     ratePerSecond: Type.Optional(ratePerSecond),
   },
-  { additionalProperties: false, minProperties: 1 },
+  { additionalProperties: false, minProperties: 1, examples: [{ paused: true }] },
 )
 const queueSettings = Type.Object(
   {
@@ -317,7 +338,7 @@ export function operatorRoutes(
         description: 'Its effect happens once, whatever has happened since.',
         operationId: 'replayDeadLetter',
         params: letterPath,
-        body: Type.Object({}, { additionalProperties: false }),
+        body: Type.Object({}, { additionalProperties: false, examples: [{}] }),
         response: {
           200: {
             description: 'Whether it worked',

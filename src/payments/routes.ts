@@ -11,7 +11,10 @@ import type { Ending } from '../queue/queue-store.ts'
 import { answerPay, type PayOutcome, type PayRequest } from './pay-reservation.ts'
 import type { listPayments, readPayment } from './read-payments.ts'
 
-const newPayment = Type.Object({ reservationId: uuid() }, { additionalProperties: false })
+const newPayment = Type.Object(
+  { reservationId: uuid() },
+  { additionalProperties: false, examples: [{ reservationId: '019abf6e-5c1a-7c3e-9f0e-3d5f6a7b8c9d' }] },
+)
 
 const payment = Type.Object(
   {

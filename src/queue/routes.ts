@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import Type, { type Static } from 'typebox'
 import { limits } from '../limits.ts'
-import { accessSecurity, queueSecurity, refusals } from '../openapi.ts'
+import { accessSecurity, noSecurity, queueSecurity, refusals } from '../openapi.ts'
 import type { Hook } from '../platform/http/hook.ts'
 import { problem } from '../problems.ts'
 import type { Place, QueueStatus } from './queue.ts'
@@ -68,6 +68,7 @@ export function queueRoutes(
           'Public, and the same for everyone for a second, so that an edge cache can carry any crowd.',
         tags: ['queue'],
         operationId: 'readQueue',
+        security: noSecurity,
         params: concertPath,
         response: {
           200: { description: 'The line', ...publicQueue },
@@ -96,7 +97,7 @@ export function queueRoutes(
         operationId: 'joinQueue',
         security: accessSecurity,
         params: concertPath,
-        body: Type.Object({}, { additionalProperties: false }),
+        body: Type.Object({}, { additionalProperties: false, examples: [{}] }),
         response: {
           201: { description: 'A new place', ...joined },
           200: { description: 'The place you already have', ...joined },

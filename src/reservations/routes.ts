@@ -17,15 +17,14 @@ const seat = Type.Object({ number: Type.Integer(), price: won() }, { additionalP
 
 const newReservation = Type.Object(
   {
-    showId: Type.Integer({ minimum: 1, example: 1 }),
+    showId: Type.Integer({ minimum: 1 }),
     seats: Type.Array(Type.Integer({ minimum: 1, maximum: limits.id }), {
       minItems: 1,
       maxItems: limits.seatNumbersPerRequest,
       uniqueItems: true,
-      example: [7, 8],
     }),
   },
-  { additionalProperties: false },
+  { additionalProperties: false, examples: [{ showId: 1, seats: [7, 8] }] },
 )
 
 const held = Type.Object(

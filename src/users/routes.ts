@@ -1,13 +1,16 @@
 import type { FastifyInstance } from 'fastify'
 import Type, { type Static } from 'typebox'
 import { limits } from '../limits.ts'
-import { refusals } from '../openapi.ts'
+import { noSecurity, refusals } from '../openapi.ts'
 import { line } from '../platform/http/field.ts'
 import type { Hook } from '../platform/http/hook.ts'
 import { problem } from '../problems.ts'
 import type { AccessTokens } from './access-token.ts'
 
-const newUser = Type.Object({ name: line(limits.text, { example: 'fan' }) }, { additionalProperties: false })
+const newUser = Type.Object(
+  { name: line(limits.text) },
+  { additionalProperties: false, examples: [{ name: '민지' }] },
+)
 const signedUp = Type.Object({
   userId: Type.String({ format: 'uuid' }),
   name: Type.String(),
@@ -33,6 +36,7 @@ export function userRoutes(
         description: 'Makes a fan with an empty balance and signs them in.',
         tags: ['users'],
         operationId: 'signUp',
+        security: noSecurity,
         body: newUser,
         response: {
           201: { description: 'Signed up', ...signedUp },

@@ -11,7 +11,7 @@ export const nextCursor = Type.Union([Type.String(), Type.Null()], {
 })
 
 /** A line of text for people: at least one visible character, and none that controls a terminal or ends a string. */
-export const line = (maxLength: number, options: { example?: string; description?: string } = {}) =>
+export const line = (maxLength: number, options: { description?: string } = {}) =>
   Type.String({
     minLength: 1,
     maxLength,
