@@ -5,6 +5,8 @@ import type { TestProject } from 'vitest/node'
 import { openEmbeddedPostgres } from '../src/embedded/postgres.ts'
 import { openDatabase } from '../src/platform/postgres/database.ts'
 import { migrate } from '../src/platform/postgres/migrate.ts'
+import { buildPages } from '../web/build.ts'
+import { unpackChromium } from './pages/chromium.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -18,6 +20,8 @@ const templateDatabase = 'frontrow_template'
 
 /** Starts one real PostgreSQL for all tests, with a migrated database to clone: a clone takes some 30 ms. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  // Both cost nothing from the second time on, and would get into each other's way in two workers at once.
+  await Promise.all([buildPages(), unpackChromium()])
   const folder = await mkdtemp(join(tmpdir(), 'frontrow-test-'))
   const server = await openEmbeddedPostgres({ folder, password: 'test-only' })
   const admin = openDatabase({

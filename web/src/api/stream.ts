@@ -1,34 +1,12 @@
 import { send, type CallName } from './client.ts'
+import { eventReader, type StreamEvent } from './event-reader.ts'
 import { NoAnswer } from './refusal.ts'
-
-export type StreamEvent = { name: string; data: unknown }
 
 /** The service says something at least every 15 s; after this long a connection is dead, whatever it claims. */
 const silenceMs = 35_000
 /** The first event comes at once; a proxy that keeps it back keeps back the rest as well. */
 const firstMs = 6_000
 const lookMs = 1_000
-
-/** Splits the text of a stream into its events; what is not finished is kept for the next piece. */
-export function eventReader(): (piece: string) => StreamEvent[] {
-  let buffer = ''
-  return (piece) => {
-    buffer += piece
-    const blocks = buffer.split('\n\n')
-    buffer = blocks.pop() ?? ''
-    const events: StreamEvent[] = []
-    for (const block of blocks) {
-      let name = 'message'
-      let data = ''
-      for (const line of block.split('\n')) {
-        if (line.startsWith('event: ')) name = line.slice(7)
-        if (line.startsWith('data: ')) data += line.slice(6)
-      }
-      if (data) events.push({ name, data: JSON.parse(data) })
-    }
-    return events
-  }
-}
 
 /**
  * Follows server-sent events of a call until the server ends them (then it returns) or the connection breaks (then

@@ -71,6 +71,8 @@ const sunrise: Draw = ({ deep, mid, bright, ground }, random, glow) => (
 /** Voices: arcs that overlap, and snow. */
 const voices: Draw = ({ deep, mid, bright, ink }, random) => (
   <>
+    <circle cx="318" cy="226" r="46" fill={ink} opacity="0.92" />
+    <circle cx="300" cy="216" r="42" fill={deep} />
     {range(6).map((row) => (
       <g
         key={row}
@@ -87,8 +89,6 @@ const voices: Draw = ({ deep, mid, bright, ink }, random) => (
         ))}
       </g>
     ))}
-    <circle cx="338" cy="74" r="34" fill={ink} opacity="0.92" />
-    <circle cx="325" cy="67" r="31" fill={deep} opacity="0.95" />
     {range(46).map((flake) => (
       <circle
         key={flake}
@@ -176,7 +176,7 @@ const drawings: Draw[] = [sunrise, voices, road, disc, skyline]
 function linesOf(title: string): { lines: string[]; size: number } {
   const width = (text: string) => {
     let sum = 0
-    for (const character of text) sum += character > '\u1100' ? 1 : character === ' ' ? 0.3 : 0.62
+    for (const character of text) sum += character > '\u1100' ? 1 : character === ' ' ? 0.3 : 0.7
     return sum
   }
   const lines: string[] = []

@@ -132,6 +132,8 @@ export const en = {
     sub: 'You are in. Seats that others hold may come back within minutes.',
     choose: 'Choose seats',
     full: 'Full right now',
+    allFull: 'No seat is free right now',
+    allFullText: 'Seats that others hold come back when they are not paid. This list changes by itself.',
     of: (left: string, total: string) => `${left} of ${total} seats left`,
     none: 'There are no dates.',
     timeInside: 'Time to choose',

@@ -52,17 +52,8 @@ const formats = computed(() => {
     new Intl.DateTimeFormat(language.value, { timeZone, ...options })
   return {
     number: new Intl.NumberFormat(language.value),
-    list: new Intl.ListFormat(language.value, { type: 'unit', style: 'short' }),
     day: date({ month: 'short', day: 'numeric', weekday: 'short' }),
-    long: date({
-      year: 'numeric',
-      month: 'long',
-      day: 'numeric',
-      weekday: 'short',
-      hour: 'numeric',
-      minute: '2-digit',
-    }),
-    short: date({ month: 'short', day: 'numeric', hour: 'numeric', minute: '2-digit' }),
+    dayOfYear: date({ year: 'numeric', month: 'long', day: 'numeric', weekday: 'short' }),
     time: date({ hour: 'numeric', minute: '2-digit' }),
     dayOfMonth: date({ day: 'numeric' }),
     month: date({ month: 'short' }),
@@ -78,8 +69,9 @@ export const format = {
   priceRange: (from: number, to: number) =>
     from === to ? format.won(from) : `${format.won(from)} – ${format.won(to)}`,
   day: (moment: Moment) => formats.value.day.format(new Date(moment)),
-  long: (moment: Moment) => formats.value.long.format(new Date(moment)),
-  short: (moment: Moment) => formats.value.short.format(new Date(moment)),
+  /** A day and a time, told apart as the language does it. */
+  long: (moment: Moment) => `${format.day(moment)} ${format.time(moment)}`,
+  full: (moment: Moment) => `${formats.value.dayOfYear.format(new Date(moment))} ${format.time(moment)}`,
   time: (moment: Moment) => formats.value.time.format(new Date(moment)),
   month: (moment: Moment) => formats.value.month.format(new Date(moment)),
   weekday: (moment: Moment) => formats.value.weekday.format(new Date(moment)),
@@ -94,11 +86,9 @@ export const format = {
       if (run && run[1] === number - 1) run[1] = number
       else runs.push([number, number])
     }
-    return formats.value.list.format(
-      runs.flatMap(([from, to]) =>
-        to - from > 1 ? [`${from}–${to}`] : from === to ? [`${from}`] : [`${from}`, `${to}`],
-      ),
-    )
+    return runs
+      .map(([from, to]) => (from === to ? `${from}` : to - from === 1 ? `${from}, ${to}` : `${from}–${to}`))
+      .join(', ')
   },
   seats: (numbers: number[]) => t.value.seats(format.seatList(numbers), numbers.length),
   clock: (seconds: number) => `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`,

@@ -1,12 +1,16 @@
 import { call, type Answer } from '../api/client.ts'
 import { Icon } from '../components/icon.tsx'
 import { Inside, SessionTime } from '../components/inside.tsx'
+import { Notice } from '../components/notice.tsx'
 import { Empty, Failed, Loading, PageTitle } from '../components/page.tsx'
 import { Steps } from '../components/steps.tsx'
 import { useLoaded } from '../components/use-loaded.ts'
 import { format, t } from '../i18n/index.ts'
 import { urlTo } from '../routes.ts'
 import { placeOf } from '../state/places.ts'
+
+/** Seats left are counted anew this often while the dates are looked at. */
+const lookMs = 5_000
 
 type Show = Answer<'listShows'>['shows'][number]
 
@@ -21,8 +25,10 @@ export function Shows({ concertId }: { concertId: number }) {
 function Dates({ concertId }: { concertId: number }) {
   const words = t.value.shows
   const place = placeOf(concertId)
-  const { value, error, reload } = useLoaded(`${concertId}`, (signal) =>
-    call('listShows', { params: { concertId }, place: place?.token, signal }),
+  const { value, error, reload } = useLoaded(
+    `${concertId}`,
+    (signal) => call('listShows', { params: { concertId }, place: place?.token, signal }),
+    lookMs,
   )
   return (
     <section>
@@ -34,7 +40,13 @@ function Dates({ concertId }: { concertId: number }) {
         </PageTitle>
         <SessionTime concertId={concertId} />
       </div>
-      <p class="lead">{words.sub}</p>
+      {value && value.shows.every(({ seatsLeft }) => seatsLeft === 0) ? (
+        <Notice kind="warn" title={words.allFull}>
+          {words.allFullText}
+        </Notice>
+      ) : (
+        <p class="lead">{words.sub}</p>
+      )}
       {error !== undefined && !value && <Failed error={error} reload={reload} />}
       {!value && error === undefined && <Loading lines={4} />}
       {value?.shows.length === 0 && <Empty icon="ticket" title={words.none} />}

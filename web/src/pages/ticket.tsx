@@ -29,7 +29,7 @@ export function Ticket({ ticket }: { ticket: Kept }) {
             <div class="ticket-wide">
               <dt>{words.date}</dt>
               <dd>
-                {format.long(startsAt)} <span class="quiet">({t.value.koreanTime})</span>
+                {format.full(startsAt)} <span class="quiet">({t.value.koreanTime})</span>
               </dd>
             </div>
             <div class="ticket-wide">
