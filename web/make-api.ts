@@ -126,7 +126,7 @@ export function makeSchema(document: ApiDocument): string {
 }
 
 /** The service's document. Nothing listens and no database is asked. */
-async function readDocument(): Promise<ApiDocument> {
+export async function readDocument(): Promise<ApiDocument> {
   const url = 'postgres://nobody@127.0.0.1:1/nothing'
   const secrets = { tokenSecret: 'x'.repeat(32), operatorToken: 'x'.repeat(16) }
   const environment = {

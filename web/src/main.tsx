@@ -11,7 +11,7 @@ import { findHold } from './state/holds.ts'
 import { page } from './state/location.ts'
 
 /** The first page has the network for itself for this long. */
-const prefetchMs = 500
+const prefetchMs = 1_500
 
 /** Pages that a fan comes to later: fetched while the first one is read, so that a lost network finds them here. */
 function later<Module>(load: () => Promise<Module>) {
