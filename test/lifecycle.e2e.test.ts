@@ -71,8 +71,8 @@ async function waitUntilRefused(url: string): Promise<void> {
 }
 
 /** An event stream as an open page has it: what it was sent until it was closed. */
-async function openStream(url: string, queueToken: string) {
-  const stream = request(`${url}/v1/queue/events`, { headers: { 'queue-token': queueToken } }).end()
+async function openStream({ client, both }: Fan, path: string) {
+  const stream = request(`${client.url}${path}`, { headers: both }).end()
   const [response] = await once(stream, 'response')
   let text = ''
   response.setEncoding('utf8').on('data', (part: string) => (text += part))
@@ -101,7 +101,10 @@ test.each(['SIGTERM', 'SIGINT'] as const)(
     })
     expect([status, body['hold']]).toEqual([200, true])
     await fan.join(1)
-    const stream = await openStream(client.url, fan.queueToken)
+    const streams = [
+      await openStream(fan, '/v1/queue/events'),
+      await openStream(fan, '/v1/shows/1/seats/events'),
+    ]
 
     const database = await connect(await databaseUrlOf(data.path))
     await database.query('begin')
@@ -110,7 +113,7 @@ test.each(['SIGTERM', 'SIGINT'] as const)(
     await waitUntilBlocked(database)
     const ended = service.kill(signal)
     await service.printed('stopping')
-    expect(await stream.closed).toContain('event: reconnect')
+    for (const { closed } of streams) expect(await closed).toContain('event: reconnect')
     await waitUntilRefused(client.url)
     await database.query('commit')
     await database.end()

@@ -96,6 +96,8 @@ export function seatStreams({ readSeats, signal, onError }: SeatStreamOptions): 
         response.writeHead(200, {
           'content-type': 'text/event-stream',
           'cache-control': 'no-store',
+          // Kept alive after its end, it would be waited for when the service stops.
+          connection: 'close',
           'x-accel-buffering': 'no',
         })
         response.write(`retry: ${reconnectMs}\n\n`)
