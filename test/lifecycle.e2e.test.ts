@@ -101,10 +101,8 @@ test.each(['SIGTERM', 'SIGINT'] as const)(
     })
     expect([status, body['hold']]).toEqual([200, true])
     await fan.join(1)
-    const streams = [
-      await openStream(fan, '/v1/queue/events'),
-      await openStream(fan, '/v1/shows/1/seats/events'),
-    ]
+    const place = await openStream(fan, '/v1/queue/events')
+    const seats = await openStream(fan, '/v1/shows/1/seats/events')
 
     const database = await connect(await databaseUrlOf(data.path))
     await database.query('begin')
@@ -113,7 +111,8 @@ test.each(['SIGTERM', 'SIGINT'] as const)(
     await waitUntilBlocked(database)
     const ended = service.kill(signal)
     await service.printed('stopping')
-    for (const { closed } of streams) expect(await closed).toContain('event: reconnect')
+    expect(await place.closed).toContain('event: reconnect')
+    expect(await seats.closed).toContain('event: seats')
     await waitUntilRefused(client.url)
     await database.query('commit')
     await database.end()
