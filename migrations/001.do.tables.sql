@@ -124,7 +124,7 @@ create table outbox (
   topic        text not null,
   key          text not null,
   type         text not null,
-  data         jsonb not null,
+  data         json not null,
   occurred_at  timestamptz not null,
   published_at timestamptz
 ) with (fillfactor = 80);

@@ -98,7 +98,7 @@ async function runCharges(database: Database, requests: ChargeRequest[]): Promis
     ), announced as (
       insert into outbox (topic, key, type, data, occurred_at)
       select 'frontrow.balances', user_id::text, 'balance.charged',
-             jsonb_build_object('chargeId', charge_id, 'userId', user_id, 'amount', amount, 'balance', after),
+             json_build_object('chargeId', charge_id, 'userId', user_id, 'amount', amount, 'balance', after),
              at
         from verdict
        where code = 'charged'

@@ -113,7 +113,7 @@ export async function readConcert(database: Database, concertId: number) {
       from concerts c
       join lateral (
         select min(price_from) as price_from, max(price_to) as price_to,
-               jsonb_agg(jsonb_build_object('showId', id, 'startsAt', starts_at) order by starts_at, id) as shows
+               json_agg(json_build_object('showId', id, 'startsAt', starts_at) order by starts_at, id) as shows
           from shows where concert_id = c.id
       ) w on w.price_from is not null
      where c.id = ${concertId}`)

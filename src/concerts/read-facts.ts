@@ -56,7 +56,7 @@ export function readFacts(database: Database, defaults: QueueDefaults) {
           returning c.id, c.sold_out_at
         ), announced as (
           insert into outbox (topic, key, type, data, occurred_at)
-          select 'frontrow.concerts', id::text, 'concert.sold-out', jsonb_build_object('concertId', id), sold_out_at
+          select 'frontrow.concerts', id::text, 'concert.sold-out', json_build_object('concertId', id), sold_out_at
             from marked
         )
         select id, sale_opens_at, sale_closes_at, queue_paused,

@@ -69,7 +69,7 @@ export async function addConcert(tx: Tx, concert: NewConcert): Promise<number> {
     insert into outbox (topic, key, type, data, occurred_at)
     values (
       'frontrow.concerts', ${`${concertId}`}, 'concert.created',
-      jsonb_build_object('concertId', ${concertId}::int), clock_timestamp()
+      json_build_object('concertId', ${concertId}::int), clock_timestamp()
     )`)
   return concertId
 }

@@ -10,5 +10,5 @@ export async function announceOpenSales(database: Database): Promise<void> {
       returning id, opened_at
     )
     insert into outbox (topic, key, type, data, occurred_at)
-    select 'frontrow.concerts', id::text, 'concert.opened', jsonb_build_object('concertId', id), opened_at from opened`)
+    select 'frontrow.concerts', id::text, 'concert.opened', json_build_object('concertId', id), opened_at from opened`)
 }

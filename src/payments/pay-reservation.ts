@@ -138,7 +138,8 @@ async function runPayments(database: Database, requests: PayRequest[]): Promise<
                when 'paid' then json_build_object('code', code, 'answer', json_build_object(
                  'paymentId', payment_id, 'reservationId', reservation_id, 'showId', show_id,
                  'seats', (
-                   select json_agg(json_build_object('number', n, 'price', c) order by n)
+                   -- As they are kept: in order.
+                   select json_agg(json_build_object('number', n, 'price', c))
                      from unnest(seat_numbers, seat_prices) as u(n, c)
                  ),
                  'amount', total, 'balance', balance_after, 'paidAt', at
@@ -178,7 +179,7 @@ async function runPayments(database: Database, requests: PayRequest[]): Promise<
     ), announced as (
       insert into outbox (topic, key, type, data, occurred_at)
       select 'frontrow.payments', reservation_id::text, 'payment.completed',
-             jsonb_build_object(
+             json_build_object(
                'paymentId', payment_id, 'reservationId', reservation_id, 'userId', user_id,
                'concertId', concert_id, 'showId', show_id, 'seats', seat_numbers,
                'amount', total, 'queueNumber', queue_number

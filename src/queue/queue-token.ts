@@ -1,5 +1,5 @@
 import { createSigner, createVerifier } from 'fast-jwt'
-import { deriveKey } from '../users/access-token.ts'
+import { deriveKey, rememberVerified } from '../users/access-token.ts'
 import type { Place } from './queue.ts'
 
 /**
@@ -15,7 +15,12 @@ export type QueueTokens = {
 export function queueTokens(secret: string): QueueTokens {
   const key = deriveKey(secret, 'queue token')
   const sign = createSigner({ key, algorithm: 'HS256' })
-  const verify = createVerifier({ key, algorithms: ['HS256'], requiredClaims: ['sub', 'concert', 'number'] })
+  const verify = createVerifier({
+    key,
+    algorithms: ['HS256'],
+    requiredClaims: ['sub', 'concert', 'number'],
+    ...rememberVerified,
+  })
   return {
     sign: ({ userId, concertId, number }) => sign({ sub: userId, concert: concertId, number }),
     verify(token) {

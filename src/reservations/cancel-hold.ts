@@ -64,9 +64,9 @@ async function runCancels(database: Database, requests: CancelRequest[]): Promis
     ), announced as (
       insert into outbox (topic, key, type, data, occurred_at)
       select 'frontrow.reservations', id::text, 'reservation.cancelled',
-             jsonb_build_object(
+             json_build_object(
                'reservationId', id, 'userId', user_id, 'concertId', concert_id, 'showId', show_id,
-               'seats', to_jsonb(seat_numbers)
+               'seats', seat_numbers
              ),
              at
         from due

@@ -23,9 +23,9 @@ export async function expireHolds(database: Database): Promise<boolean> {
     ), announced as (
       insert into outbox (topic, key, type, data, occurred_at)
       select 'frontrow.reservations', id::text, 'reservation.expired',
-             jsonb_build_object(
+             json_build_object(
                'reservationId', id, 'userId', user_id, 'concertId', concert_id, 'showId', show_id,
-               'seats', to_jsonb(seat_numbers)
+               'seats', seat_numbers
              ),
              held_until
         from due

@@ -122,17 +122,18 @@ async function runHolds(
       -- After the last lock: a deadline that passes while waiting for it has passed.
       select clock_timestamp() as at, count(*) from locked
     ), wish as materialized (
-      select l.ord,
-             array_agg(l.number order by l.number) as numbers,
-             array_agg(l.price order by l.number) as prices,
-             json_agg(json_build_object('number', l.number, 'price', l.price) order by l.number) as seats,
-             sum(l.price)::bigint as total,
-             array_agg(l.number order by l.number) filter (
-               where l.sold_at is not null or l.held_until > m.at
-             ) as taken
-        from locked l
-       cross join moment m
-       group by l.ord
+      -- Sorted once: an order by inside each aggregate sorts each group of each, 100 us a request.
+      select ord, array_agg(number) as numbers, array_agg(price) as prices,
+             json_agg(json_build_object('number', number, 'price', price)) as seats,
+             sum(price)::bigint as total,
+             array_agg(number) filter (where is_taken) as taken
+        from (
+          select l.ord, l.number, l.price, l.sold_at is not null or l.held_until > m.at as is_taken
+            from locked l
+           cross join moment m
+           order by l.ord, l.number
+        ) l
+       group by ord
     ), past as materialized (
       select r.ord, p.ordinal, p.have, p.lapsed
         from request r
@@ -205,7 +206,7 @@ async function runHolds(
     ), announced as (
       insert into outbox (topic, key, type, data, occurred_at)
       select 'frontrow.reservations', reservation_id::text, 'reservation.held',
-             jsonb_build_object(
+             json_build_object(
                'reservationId', reservation_id, 'userId', user_id, 'concertId', concert_id, 'showId', show_id,
                'seats', numbers, 'total', total, 'heldUntil', held_until, 'queueNumber', queue_number
              ),
