@@ -19,7 +19,9 @@ async function isFresh(): Promise<boolean> {
   const sources = await Promise.all([
     newestIn(join(root, 'src')),
     newestIn(join(root, 'public')),
-    ...['index.html', 'vite.config.ts'].map(async (name) => (await stat(join(root, name))).mtimeMs),
+    ...['index.html', 'offline-worker.js', 'vite.config.ts'].map(
+      async (name) => (await stat(join(root, name))).mtimeMs,
+    ),
   ])
   return built.mtimeMs > Math.max(...sources)
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -28,6 +29,28 @@ function precompress(): Plugin {
   }
 }
 
+/** Makes the worker that keeps the pages for when there is no network. */
+function keepOffline(): Plugin {
+  return {
+    name: 'keep-offline',
+    apply: 'build',
+    async generateBundle(_options, bundle) {
+      const files = JSON.stringify(
+        Object.keys(bundle)
+          .map((name) => `/${name}`)
+          .filter((name) => name.startsWith('/assets/')),
+      )
+      const version = createHash('sha256').update(files).digest('base64url').slice(0, 8)
+      const source = await readFile(join(import.meta.dirname, 'offline-worker.js'), 'utf8')
+      this.emitFile({
+        type: 'asset',
+        fileName: 'offline-worker.js',
+        source: source.replace('${VERSION}', version).replace('...FILES', `...${files}`),
+      })
+    },
+  }
+}
+
 /** Tells the service which addresses are pages. */
 function listPages(): Plugin {
   return {
@@ -51,7 +74,7 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
   },
-  plugins: [listPages(), precompress()],
+  plugins: [listPages(), keepOffline(), precompress()],
   // `vite web` while the service runs on its usual port.
   server: { proxy: { '/v1': 'http://localhost:3000' } },
 })

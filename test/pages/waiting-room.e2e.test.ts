@@ -44,8 +44,12 @@ test('whoever waits keeps the place through a reload, a lost network and a secon
   await second.getByText('Back to your place in line').click()
   await second.getByText('Your number: 3').waitFor()
 
+  await page.evaluate(() => navigator.serviceWorker.ready)
   await fan.context.setOffline(true)
   await page.getByText('Your place is kept on the server').waitFor()
+  // The pages themselves are kept, too: a reload in a tunnel shows them, and the place.
+  await page.reload()
+  await page.getByRole('banner').waitFor()
   await next.leave()
   await fan.context.setOffline(false)
   // The line moves by itself again, without a tap.

@@ -7,6 +7,7 @@ import { isReady, t } from './i18n/index.ts'
 import { Concert } from './pages/concert.tsx'
 import { Concerts } from './pages/concerts.tsx'
 import { NotFound } from './pages/not-found.tsx'
+import { keepOffline } from './state/keep-offline.ts'
 import { findHold } from './state/holds.ts'
 import { page } from './state/location.ts'
 
@@ -103,6 +104,7 @@ function App() {
     setTimeout(() => {
       purchase()
       me()
+      keepOffline()
     }, prefetchMs)
   }, [])
   return (

@@ -29,7 +29,8 @@ const contentSecurityPolicy = [
   "form-action 'none'",
   "frame-ancestors 'none'",
   "require-trusted-types-for 'script'",
-  "trusted-types 'none'",
+  "worker-src 'self'",
+  'trusted-types worker',
 ].join('; ')
 
 const headers = {
@@ -104,7 +105,7 @@ export async function serveStaticFiles(
       globIgnore: ['index.html', 'pages.json', '**/*.br', '**/*.gz'],
       cacheControl: false,
       setHeaders: (reply, file) => {
-        const isHashed = file.includes('/assets/') || file.includes('\\assets\\')
+        const isHashed = /[\\/]assets[\\/]/.test(file)
         reply.header(
           'cache-control',
           isHashed ? 'public, max-age=31536000, immutable' : 'public, max-age=3600',

@@ -43,7 +43,7 @@ export const ko: Messages = {
   },
   concert: {
     dates: '공연 날짜',
-    moreDates: (count) => `외 ${count}회`,
+    manyDates: (from, to, count) => `${from} – ${to}, ${count}회`,
     venue: '장소',
     price: '가격',
     left: '남은 좌석',
@@ -77,7 +77,7 @@ export const ko: Messages = {
     number: (number) => `내 번호 ${number}`,
     wait: '예상 대기',
     pace: '입장 속도',
-    perMinute: (count) => `1분에 ${count}명`,
+    perMinute: (count) => `분당 ${count}명`,
     left: '남은 좌석',
     about: (time) => `약 ${time}`,
     lessThanMinute: '1분 이내',
@@ -89,7 +89,8 @@ export const ko: Messages = {
     next1: '차례가 되면 이 화면이 저절로 좌석으로 바뀌어요.',
     next2: '휴대폰을 잠그거나 새로 고치거나 네트워크가 바뀌어도 번호는 그대로예요.',
     next3: (time) => `차례가 되면 ${time} 안에 이 화면에 있어야 해요. 없으면 다음 분이 들어갑니다.`,
-    fewSeats: '남은 좌석이 얼마 없어요. 차례 전에 매진될 수 있지만, 결제하지 않은 좌석은 다시 나와요.',
+    fewSeats:
+      '앞에 계신 분이 남은 좌석보다 많아요. 차례 전에 매진될 수 있지만, 결제하지 않은 좌석은 다시 나와요.',
     leave: '줄에서 나가기',
     leaveSure: '자리를 포기할까요? 다시 오면 맨 뒤에 서게 돼요.',
     leaveYes: '네, 나갈게요',

@@ -106,7 +106,12 @@ export function Checkout(props: {
       <Steps at={3} />
       <PageTitle title={words.title}>{words.title}</PageTitle>
       <p class="lead">{words.sub}</p>
-      <Countdown until={heldUntil} label={words.timeLeft} warning={words.warning} onEnd={onOver} />
+      <Countdown
+        until={heldUntil}
+        label={words.timeLeft}
+        warning={words.warning}
+        onEnd={() => !isSending.current && onOver()}
+      />
       <div class="checkout-columns">
         <section class="order" aria-label={words.order}>
           <div class="order-head">

@@ -21,8 +21,8 @@ import { OtherConcerts } from './concerts.tsx'
 
 /** A fan who thinks about joining sees the line move this often. */
 const lookMs = 5_000
-/** More dates than this are a number. */
-const datesShown = 6
+/** More dates than this are told as a span. */
+const datesShown = 4
 
 type Line = Answer<'readQueue'>
 
@@ -51,7 +51,7 @@ export function Concert({ concertId }: { concertId: number }) {
     value: concert,
     error,
     reload,
-  } = useLoaded(`${concertId}`, (signal) => readConcert(concertId, signal))
+  } = useLoaded(`${concertId}`, (signal) => readConcert(concertId, signal), lookMs)
   if (error !== undefined && !concert) {
     return (
       <>
@@ -91,12 +91,7 @@ export function Concert({ concertId }: { concertId: number }) {
             <div>
               <dt>{words.dates}</dt>
               <dd>
-                {shows.slice(0, datesShown).map(({ showId, startsAt }) => (
-                  <span key={showId} class="facts-date">
-                    {format.day(startsAt)}
-                  </span>
-                ))}
-                {shows.length > datesShown && ` ${words.moreDates(shows.length - datesShown)}`}
+                <Dates shows={shows} />
               </dd>
             </div>
             {status === 'upcoming' && (
@@ -130,6 +125,19 @@ export function Concert({ concertId }: { concertId: number }) {
       {(status === 'sold-out' || status === 'closed') && <OtherConcerts except={concertId} />}
     </>
   )
+}
+
+function Dates({ shows }: Pick<ConcertWithShows, 'shows'>) {
+  const [first] = shows
+  const last = shows.at(-1)
+  if (first && last && shows.length > datesShown) {
+    return t.value.concert.manyDates(format.day(first.startsAt), format.day(last.startsAt), shows.length)
+  }
+  return shows.map(({ showId, startsAt }) => (
+    <span key={showId} class="facts-date">
+      {format.day(startsAt)}
+    </span>
+  ))
 }
 
 /** The way in: whatever stands in it is said, and what to do about it. */

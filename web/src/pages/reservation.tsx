@@ -9,7 +9,7 @@ import { urlTo } from '../routes.ts'
 import { account, isSignInOver } from '../state/account.ts'
 import { serverNow } from '../state/clock.ts'
 import { readConcert, type ConcertWithShows } from '../state/concerts.ts'
-import { noteReservation, type Reservation as Details } from '../state/holds.ts'
+import { isPaying, noteReservation, type Reservation as Details } from '../state/holds.ts'
 import { keepTicket, ticketOf, type Ticket as Kept } from '../state/tickets.ts'
 import { Checkout } from './checkout.tsx'
 import { Ticket } from './ticket.tsx'
@@ -50,7 +50,10 @@ export function Reservation({ reservationId }: { reservationId: string }) {
   if (!value) return error === undefined ? <Loading lines={5} /> : <Failed error={error} reload={reload} />
   const { reservation, concert } = value
   const isHeld =
-    reservation.state === 'held' && !isOver && new Date(reservation.heldUntil).getTime() > serverNow()
+    reservation.state === 'held' &&
+    !isOver &&
+    // A payment that was sent in time and not answered yet is asked about, however late it is.
+    (new Date(reservation.heldUntil).getTime() > serverNow() || isPaying(reservationId))
   if (isHeld) {
     return (
       <Checkout

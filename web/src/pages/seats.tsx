@@ -66,6 +66,8 @@ function Choose({ concertId, showId }: { concertId: number; showId: number }) {
     if (gone.length > 0) tell(gone, selected)
   }, [seats])
 
+  const total =
+    seats?.filter(({ number }) => selected.includes(number)).reduce((sum, { price }) => sum + price, 0) ?? 0
   const freeCount = seats?.filter(({ state }) => state === 'available').length ?? 0
   const announced = useRef({ at: 0, free: -1 })
   useEffect(() => {
@@ -99,8 +101,10 @@ function Choose({ concertId, showId }: { concertId: number; showId: number }) {
       setObstacle({ kind: 'words', text: words.tooMany(settings.seatsMax) })
       return
     }
-    setSelected([...selected, seat.number].toSorted((a, b) => a - b))
+    const next = [...selected, seat.number].toSorted((a, b) => a - b)
+    setSelected(next)
     setObstacle(undefined)
+    announce(`${t.value.seatCount(next.length)}, ${words.total} ${format.won(total + seat.price)}`)
   }
 
   async function submit(wanted: number[]): Promise<void> {
@@ -138,8 +142,6 @@ function Choose({ concertId, showId }: { concertId: number; showId: number }) {
     }
   }
 
-  const total =
-    seats?.filter(({ number }) => selected.includes(number)).reduce((sum, { price }) => sum + price, 0) ?? 0
   const count = selected.length
 
   return (

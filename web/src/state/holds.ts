@@ -78,6 +78,10 @@ export function noteReservation(
   }
 }
 
+export function forgetHold(): void {
+  kept.set(null)
+}
+
 /** Finds the hold of a fan who comes back with nothing kept. */
 export async function findHold(): Promise<void> {
   if (!account.value || hold.value) return

@@ -72,6 +72,11 @@ export function forgetPlace(concertId: number): void {
   states.value = otherStates
 }
 
+export function forgetPlaces(): void {
+  kept.set({})
+  states.value = {}
+}
+
 /** Asks once, now. */
 export async function askPlace(concertId: number): Promise<void> {
   const place = placeOf(concertId)
