@@ -15,17 +15,14 @@ export type QueueTokens = {
 export function queueTokens(secret: string): QueueTokens {
   const key = deriveKey(secret, 'queue token')
   const sign = createSigner({ key, algorithm: 'HS256' })
-  const verify = createVerifier({
-    key,
-    algorithms: ['HS256'],
-    requiredClaims: ['sub', 'concert', 'number'],
-    ...rememberVerified,
-  })
+  const verify = rememberVerified<{ sub: string; concert: number; number: number; exp?: number }>(
+    createVerifier({ key, algorithms: ['HS256'], requiredClaims: ['sub', 'concert', 'number'] }),
+  )
   return {
     sign: ({ userId, concertId, number }) => sign({ sub: userId, concert: concertId, number }),
     verify(token) {
       try {
-        const { sub, concert, number } = verify(token) as { sub: string; concert: number; number: number }
+        const { sub, concert, number } = verify(token)
         return { userId: sub, concertId: concert, number }
       } catch {
         // Forged or not a token: the caller refuses both alike.
