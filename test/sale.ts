@@ -5,7 +5,7 @@ import { chargeBalance } from '../src/balance/charge-balance.ts'
 import { checkInvariants } from '../src/operator/check-invariants.ts'
 import { createConcert } from '../src/operator/create-concert.ts'
 import type { Database } from '../src/platform/postgres/database.ts'
-import { sql } from '../src/platform/postgres/sql.ts'
+import { sql, type Statement } from '../src/platform/postgres/sql.ts'
 import type { PayRequest } from '../src/payments/pay-reservation.ts'
 import type { HoldRequest } from '../src/reservations/hold-seats.ts'
 import { signUp } from '../src/users/sign-up.ts'
@@ -90,19 +90,22 @@ export async function waitingForLocks(database: Database, count: number): Promis
     .toBe(count)
 }
 
-/** A transaction of one's own that stays open until it is released, and then rolls back what it did. */
-export async function standInTheWay(
-  database: Database,
-  ...statements: { text: string; values: unknown[] }[]
-): Promise<{ release: () => Promise<void> }> {
+/** A transaction of one's own that stays open, with its locks, until it is released (rolled back) or committed. */
+export async function standInTheWay(database: Database, ...statements: Statement[]) {
   const client = await database.connect()
+  let isOpen = true
+  const end = async (how: 'commit' | 'rollback') => {
+    if (!isOpen) return
+    isOpen = false
+    await client.query(how)
+    client.release()
+  }
   await client.query('begin')
   for (const { text, values } of statements) await client.query(text, values)
   return {
-    release: async () => {
-      await client.query('rollback')
-      client.release()
-    },
+    release: () => end('rollback'),
+    commit: () => end('commit'),
+    [Symbol.asyncDispose]: () => end('rollback'),
   }
 }
 

@@ -3,14 +3,22 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { again, batch, type BatchOptions } from './batch.ts'
 
-/** A batch whose runs end when the test says so. */
-function heldBatch(options: Partial<BatchOptions<string, string>> = {}) {
-  const runs: { requests: string[]; end: (error?: Error) => void }[] = []
+/** Lets everything happen that can happen by itself. */
+async function turns(): Promise<void> {
+  for (let turn = 0; turn < 5; turn++) await nextTurn()
+}
+
+type Options = BatchOptions<string, string>
+
+/** A batch that answers each request with its own text, and whose runs end when the test says so. */
+function heldBatch(options: Partial<Options> = {}) {
+  const runs: string[][] = []
+  let end: (error?: Error) => void = () => {}
   const submit = batch<string, string>({
     run: (requests) =>
       new Promise((resolve, reject) => {
-        const end = (error?: Error) => (error ? reject(error) : resolve(requests.map((text) => `${text}!`)))
-        runs.push({ requests, end })
+        runs.push(requests)
+        end = (error) => (error ? reject(error) : resolve(requests))
       }),
     max: 100,
     maxQueued: 100,
@@ -20,195 +28,198 @@ function heldBatch(options: Partial<BatchOptions<string, string>> = {}) {
   })
   return {
     submit,
-    /** The requests of each run so far. */
-    seen: () => runs.map(({ requests }) => requests),
+    runs,
     /** Ends the latest run, and waits for what follows from that. */
     end: async (error?: Error) => {
-      runs.at(-1)?.end(error)
-      await nextTurn()
+      end(error)
+      await turns()
     },
   }
 }
 
+/**
+ * Submits `requests` while a first one, `x`, is being run, so that they are together afterwards. `decide` settles each
+ * run after that. Gives what became of them, and what was run after the first.
+ */
+async function together(requests: string[], decide: Options['run'], options: Partial<Options> = {}) {
+  const { promise: gate, resolve: open } = Promise.withResolvers<void>()
+  const runs: string[][] = []
+  const submit = batch<string, string>({
+    run: async (texts) => {
+      if (texts.includes('x')) {
+        await gate
+        return texts
+      }
+      runs.push(texts)
+      await nextTurn()
+      return decide(texts)
+    },
+    max: 100,
+    maxQueued: 100,
+    isRetryable: () => false,
+    isUnavailable: () => false,
+    ...options,
+  })
+  const first = submit('x')
+  await turns()
+  const settled = Promise.allSettled(requests.map(submit))
+  open()
+  await first
+  const answers = (await settled).map((answer) =>
+    answer.status === 'fulfilled' ? answer.value : (answer.reason as Error).message,
+  )
+  return { answers, runs, submit }
+}
+
+const echo: Options['run'] = (texts) => Promise.resolve(texts)
+
 describe('grouping', () => {
-  test('a request alone runs at once; those that arrive meanwhile are the next run, in their order', async () => {
-    const { submit, seen, end } = heldBatch()
-    const answers = ['a', 'b', 'c'].map(submit)
-    expect(seen()).toEqual([['a']])
+  test('a request alone is run alone; those that arrive meanwhile are the next run, in their order', async () => {
+    const { submit, runs, end } = heldBatch()
+    const answers = [submit('a')]
+    await turns()
+    answers.push(submit('b'), submit('c'))
+    await turns()
+    expect(runs).toEqual([['a']])
     await end()
     answers.push(submit('d'))
-    expect(seen()).toEqual([['a'], ['b', 'c']])
+    await turns()
+    expect(runs).toEqual([['a'], ['b', 'c']])
     await end()
-    expect(seen()).toEqual([['a'], ['b', 'c'], ['d']])
     await end()
-    expect(await Promise.all(answers)).toEqual(['a!', 'b!', 'c!', 'd!'])
+    expect(runs).toEqual([['a'], ['b', 'c'], ['d']])
+    expect(await Promise.all(answers)).toEqual(['a', 'b', 'c', 'd'])
   })
 
   test('it starts again after it has been idle', async () => {
-    const { submit, seen, end } = heldBatch()
-    const first = submit('a')
-    await end()
-    await first
-    const second = submit('b')
-    expect(seen()).toEqual([['a'], ['b']])
-    await end()
-    expect(await second).toBe('b!')
+    const { submit, runs, end } = heldBatch()
+    for (const text of ['a', 'b']) {
+      const answer = submit(text)
+      await turns()
+      await end()
+      expect(await answer).toBe(text)
+    }
+    expect(runs).toEqual([['a'], ['b']])
   })
 
   test('a run is never larger than the most', async () => {
-    const { submit, seen, end } = heldBatch({ max: 2 })
-    const answers = ['a', 'b', 'c', 'd'].map(submit)
-    await end()
-    await end()
-    await end()
-    await Promise.all(answers)
-    expect(seen()).toEqual([['a'], ['b', 'c'], ['d']])
+    const { answers, runs } = await together(['a', 'b', 'c', 'd', 'e'], echo, { max: 2 })
+    expect(runs).toEqual([['a', 'b'], ['c', 'd'], ['e']])
+    expect(answers).toEqual(['a', 'b', 'c', 'd', 'e'])
   })
 })
 
 test('requests of one lane never share a run and are settled in the order they came', async () => {
-  const { submit, seen, end } = heldBatch({ lane: (text) => text.charAt(0) })
-  const answers = ['x', 'a1', 'a2', 'b1', 'a3'].map(submit)
-  for (let run = 0; run < 4; run++) await end()
-  await Promise.all(answers)
-  expect(seen()).toEqual([['x'], ['a1', 'b1'], ['a2'], ['a3']])
+  const { answers, runs } = await together(['a1', 'a2', 'b1', 'a3'], echo, { lane: (text) => text.charAt(0) })
+  expect(runs).toEqual([['a1', 'b1'], ['a2'], ['a3']])
+  expect(answers).toEqual(['a1', 'a2', 'b1', 'a3'])
 })
 
 test('a request that could not be decided is asked again before newer ones', async () => {
-  const runs: string[][] = []
   const asked = new Set<string>()
-  const submit = batch<string, string>({
-    run: async (requests) => {
-      runs.push(requests)
-      await nextTurn()
-      return requests.map((text) => {
+  const { answers, runs } = await together(
+    ['a', 'b', 'c', 'd', 'e', 'f'],
+    async (texts) =>
+      texts.map((text) => {
         const isUndecided = text === 'b' && !asked.has(text)
         asked.add(text)
         return isUndecided ? again : text
-      })
-    },
-    max: 3,
-    maxQueued: 10,
-    isRetryable: () => false,
-    isUnavailable: () => false,
-  })
-  await Promise.all(['x', 'a', 'b', 'c', 'd', 'e', 'f'].map(submit))
-  expect(runs).toEqual([['x'], ['a', 'b', 'c'], ['b', 'd', 'e'], ['f']])
+      }),
+    { max: 3 },
+  )
+  expect(runs).toEqual([['a', 'b', 'c'], ['b', 'd', 'e'], ['f']])
+  expect(answers).toEqual(['a', 'b', 'c', 'd', 'e', 'f'])
 })
 
 describe('shedding', () => {
+  const shed = { code: 'unavailable', retryAfterSeconds: 1 }
+
   test('past the most that may wait a request is refused as unavailable, and others are not harmed', async () => {
     const { submit, end } = heldBatch({ maxQueued: 3 })
-    const answers = ['a', 'b', 'c'].map(submit)
-    await expect(submit('d')).rejects.toMatchObject({ code: 'unavailable', retryAfterSeconds: 1 })
+    const answers = [submit('a')]
+    await turns()
+    answers.push(submit('b'), submit('c'))
+    await expect(submit('d')).rejects.toMatchObject(shed)
     await end()
     // One has been settled, so one more may wait.
     answers.push(submit('e'))
-    await expect(submit('f')).rejects.toMatchObject({ code: 'unavailable' })
+    await expect(submit('f')).rejects.toMatchObject(shed)
     await end()
     await end()
-    expect(await Promise.all(answers)).toEqual(['a!', 'b!', 'c!', 'e!'])
+    expect(await Promise.all(answers)).toEqual(['a', 'b', 'c', 'e'])
   })
 
   test('requests that wait in a lane count, too', async () => {
     const { submit, end } = heldBatch({ maxQueued: 2, lane: () => 'one' })
     const answers = ['a', 'b'].map(submit)
-    await expect(submit('c')).rejects.toMatchObject({ code: 'unavailable' })
+    await expect(submit('c')).rejects.toMatchObject(shed)
+    await turns()
     await end()
     await end()
-    expect(await Promise.all(answers)).toEqual(['a!', 'b!'])
+    expect(await Promise.all(answers)).toEqual(['a', 'b'])
   })
 
   test('failures give their places back', async () => {
     const { submit, end } = heldBatch({ maxQueued: 1 })
     for (let round = 0; round < 3; round++) {
-      const [failure] = await Promise.all([submit('a').catch(String), end(new Error('broken'))])
-      expect(failure).toBe('Error: broken')
+      const failing = submit('a').catch(String)
+      await turns()
+      await end(new Error('broken'))
+      expect(await failing).toBe('Error: broken')
     }
     const answer = submit('b')
+    await turns()
     await end()
-    expect(await answer).toBe('b!')
+    expect(await answer).toBe('b')
   })
 })
 
 describe('failures', () => {
-  /** Fails as long as `faultOf` finds something wrong with what is run. */
-  function faultyBatch(
-    faultOf: (requests: string[], run: number) => Error | undefined,
-    options: Partial<BatchOptions<string, string>> = {},
-  ) {
-    const runs: string[][] = []
-    const submit = batch<string, string>({
-      run: async (requests) => {
-        runs.push(requests)
-        await nextTurn()
-        const fault = faultOf(requests, runs.length)
-        if (fault) throw fault
-        return requests
-      },
-      max: 100,
-      maxQueued: 100,
-      isRetryable: () => false,
-      isUnavailable: () => false,
-      ...options,
-    })
-    return { submit, runs }
+  const failOn = (culprit: string): Options['run'] => {
+    return async (texts) => {
+      if (texts.includes(culprit)) throw new Error('failed')
+      return texts
+    }
+  }
+  const failOnce = (): Options['run'] => {
+    let hasFailed = false
+    return async (texts) => {
+      if (hasFailed) return texts
+      hasFailed = true
+      throw new Error('failed')
+    }
   }
 
   test('one poisoned request fails alone', async () => {
-    const { submit } = faultyBatch((requests) =>
-      requests.includes('poison') ? new Error('poisoned') : undefined,
-    )
-    const answers = await Promise.allSettled(['x', 'a', 'poison', 'b'].map(submit))
-    expect(answers.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected', 'fulfilled'])
-    expect(answers[2]).toMatchObject({ reason: new Error('poisoned') })
+    const { answers } = await together(['a', 'poison', 'b'], failOn('poison'))
+    expect(answers).toEqual(['a', 'failed', 'b'])
   })
 
   test('a lost race is run again as it was, and nobody hears of it', async () => {
-    const { submit, runs } = faultyBatch((_requests, run) => (run === 2 ? new Error('lost') : undefined), {
-      isRetryable: () => true,
-    })
-    expect(await Promise.all(['x', 'a', 'b'].map(submit))).toEqual(['x', 'a', 'b'])
-    expect(runs).toEqual([['x'], ['a', 'b'], ['a', 'b']])
+    const { answers, runs } = await together(['a', 'b'], failOnce(), { isRetryable: () => true })
+    expect(answers).toEqual(['a', 'b'])
+    expect(runs).toEqual([
+      ['a', 'b'],
+      ['a', 'b'],
+    ])
   })
 
-  test('a batch that keeps losing is taken apart, so that one unlucky request cannot hold up the others', async () => {
-    const { submit } = faultyBatch(
-      (requests) => (requests.includes('unlucky') ? new Error('lost') : undefined),
-      {
-        isRetryable: () => true,
-      },
-    )
-    const answers = await Promise.allSettled(['x', 'a', 'unlucky', 'b'].map(submit))
-    expect(answers.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected', 'fulfilled'])
+  test('a batch that keeps losing is taken apart, so that one unlucky request does not hold up the others', async () => {
+    const { answers } = await together(['a', 'unlucky', 'b'], failOn('unlucky'), { isRetryable: () => true })
+    expect(answers).toEqual(['a', 'failed', 'b'])
   })
 
-  test('when the dependency is away all are told at once, and nothing is run singly', async () => {
-    const { submit, runs } = faultyBatch((_requests, run) => (run === 2 ? new Error('away') : undefined), {
-      isUnavailable: () => true,
-    })
-    const answers = await Promise.allSettled(['x', 'a', 'b'].map(submit))
-    expect(answers.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'rejected'])
-    expect(runs).toHaveLength(2)
+  test('when the dependency is away all are told at once, nothing is run singly, and the next may try', async () => {
+    const { answers, runs, submit } = await together(['a', 'b'], failOnce(), { isUnavailable: () => true })
+    expect(answers).toEqual(['failed', 'failed'])
+    expect(runs).toEqual([['a', 'b']])
     expect(await submit('c')).toBe('c')
   })
 
   test('a run that succeeded with the wrong number of outcomes is not run again', async () => {
-    const runs: string[][] = []
-    const submit = batch<string, string>({
-      run: async (requests) => {
-        runs.push(requests)
-        await nextTurn()
-        return requests.length > 1 ? requests.slice(1) : requests
-      },
-      max: 100,
-      maxQueued: 100,
-      isRetryable: () => false,
-      isUnavailable: () => false,
-    })
-    const answers = await Promise.allSettled(['x', 'a', 'b'].map(submit))
-    expect(answers.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'rejected'])
-    expect(runs).toEqual([['x'], ['a', 'b']])
+    const { answers, runs } = await together(['a', 'b'], async (texts) => texts.slice(1))
+    expect(answers).toEqual(Array(2).fill('a batch of 2 came back as 1'))
+    expect(runs).toEqual([['a', 'b']])
   })
 })
 
