@@ -23,11 +23,13 @@ function stateOf(row: PlaceRow): PlaceState {
  * The line in PostgreSQL. The row of a concert in `queues` is its ticket machine and its lock: every statement that
  * gives a number or changes how many are inside locks it first, in order of concerts, and then places in order of
  * numbers. Counts of sessions come from that row, because a count of places would read the statement's older
- * snapshot.
+ * snapshot. New counts are made of the locked row's, never of the updated one's: PostgreSQL first makes the new row from
+ * the snapshot's and checks its constraints, and only then notices that there is a newer one to make it from.
  *
- * Places are looked up in `lateral` queries and changed by their key alone, and where the key is at hand it is
- * `end_reason is null`, not the `ended_at is null` of the indexes: whatever the statistics of yesterday's sale say,
- * the planner has no other way. Left to choose, it read the whole line for each of a batch: 2 s for 64 of 200,000.
+ * Places are looked up in `lateral` queries, where the key is at hand with `end_reason is null` and not the
+ * `ended_at is null` of the indexes, and are changed by inserts that always find their row: whatever the statistics of
+ * yesterday's sale say, the planner has no way but the key. Left to choose, it read the whole line for each of a batch:
+ * 2 s for 64 of 200,000.
  */
 export function postgresQueueStore(database: Database, times: QueueTimes): QueueStore {
   const { sessionSeconds, claimSeconds } = times
@@ -67,10 +69,10 @@ export function postgresQueueStore(database: Database, times: QueueTimes): Queue
             ${places.map((place) => place.userId)}::uuid[]
           ) with ordinality as r(concert_id, number, user_id, ord)
         ), newcomer as materialized (
-          select p.concert_id, p.number
+          select p.*
             from (select distinct concert_id, number, user_id from request order by concert_id, number) r
            cross join lateral (
-             select p.concert_id, p.number
+             select p.concert_id, p.number, p.user_id, p.joined_at
                from queue_places p
               where p.concert_id = r.concert_id and p.number = r.number and p.user_id = r.user_id
                 and p.end_reason is null and p.claimed_at is null and p.active_until > clock_timestamp()
@@ -78,11 +80,11 @@ export function postgresQueueStore(database: Database, times: QueueTimes): Queue
                 for update
            ) p
         ), claimed as (
-          update queue_places p
+          insert into queue_places (concert_id, number, user_id, joined_at)
+          select concert_id, number, user_id, joined_at from newcomer
+              on conflict (concert_id, number) do update
              set claimed_at = now(), active_until = now() + make_interval(secs => ${sessionSeconds})
-            from newcomer n
-           where p.concert_id = n.concert_id and p.number = n.number
-          returning p.concert_id, p.number, p.active_until
+          returning concert_id, number, active_until
         )
         select coalesce(c.active_until, p.active_until) as active_until,
                case when p.number is null then 'left'
@@ -104,7 +106,7 @@ export function postgresQueueStore(database: Database, times: QueueTimes): Queue
     async extend(extensions) {
       await database.query(sql`
         with live as materialized (
-          select p.concert_id, p.number, r.until
+          select p.*, r.until
             from (
               select concert_id, number, user_id, max(until) as until from unnest(
                 ${extensions.map((place) => place.concertId)}::int[],
@@ -116,7 +118,7 @@ export function postgresQueueStore(database: Database, times: QueueTimes): Queue
               order by concert_id, number
             ) r
            cross join lateral (
-             select p.concert_id, p.number
+             select p.concert_id, p.number, p.user_id, p.joined_at
                from queue_places p
               where p.concert_id = r.concert_id and p.number = r.number and p.user_id = r.user_id
                 and p.end_reason is null and p.active_until > clock_timestamp() and p.active_until < r.until
@@ -124,9 +126,9 @@ export function postgresQueueStore(database: Database, times: QueueTimes): Queue
                 for update
            ) p
         )
-        update queue_places p set active_until = l.until
-          from live l
-         where p.concert_id = l.concert_id and p.number = l.number`)
+        insert into queue_places (concert_id, number, user_id, joined_at, active_until)
+        select concert_id, number, user_id, joined_at, until from live
+            on conflict (concert_id, number) do update set active_until = excluded.active_until`)
     },
 
     async end(endings) {
@@ -140,16 +142,16 @@ export function postgresQueueStore(database: Database, times: QueueTimes): Queue
           ) with ordinality as e(concert_id, number, user_id, reason, ord)
           order by concert_id, number, user_id, ord
         ), locked as materialized (
-          select concert_id from queues
+          select concert_id, active from queues
            where concert_id in (select concert_id from request)
            order by concert_id
              for update
         ), live as materialized (
-          select p.concert_id, p.number, r.reason
+          select p.*, r.reason
             from request r
            cross join (select count(*) as lines from locked) l
            cross join lateral (
-             select p.concert_id, p.number
+             select p.concert_id, p.number, p.user_id, p.joined_at
                from queue_places p
               where p.concert_id = r.concert_id and p.number = r.number and p.user_id = r.user_id
                 and p.end_reason is null
@@ -159,14 +161,17 @@ export function postgresQueueStore(database: Database, times: QueueTimes): Queue
                 for update
            ) p
         ), ended as (
-          update queue_places p set ended_at = clock_timestamp(), end_reason = l.reason
-            from live l
-           where p.concert_id = l.concert_id and p.number = l.number
-          returning p.concert_id, p.active_until is not null as was_inside
+          insert into queue_places (concert_id, number, user_id, joined_at, ended_at, end_reason)
+          select concert_id, number, user_id, joined_at, clock_timestamp(), reason from live
+              on conflict (concert_id, number) do update
+             set ended_at = excluded.ended_at, end_reason = excluded.end_reason
+          returning concert_id, active_until is not null as was_inside
         )
-        update queues q set active = q.active - freed.places
-          from (select concert_id, count(*) as places from ended where was_inside group by concert_id) freed
-         where q.concert_id = freed.concert_id`)
+        update queues q set active = l.active - freed.places
+          from locked l
+          join (select concert_id, count(*) as places from ended where was_inside group by concert_id) freed
+         using (concert_id)
+         where q.concert_id = l.concert_id`)
     },
 
     async admit(rules) {
@@ -184,10 +189,10 @@ export function postgresQueueStore(database: Database, times: QueueTimes): Queue
            order by q.concert_id
              for update of q
         ), due as materialized (
-          select p.concert_id, p.number
+          select p.*
             from line l
            cross join lateral (
-             select p.concert_id, p.number
+             select p.concert_id, p.number, p.user_id, p.joined_at, p.active_until, p.claimed_at
                from queue_places p
               where p.concert_id = l.concert_id and p.ended_at is null
                 -- The start of the statement, so that the index finds them: with 200,000 inside, a look at every tick
@@ -198,25 +203,26 @@ export function postgresQueueStore(database: Database, times: QueueTimes): Queue
                 for update
            ) p
         ), ended as (
-          update queue_places p
-             set ended_at = p.active_until,
-                 end_reason = case when p.claimed_at is null then 'no-show' else 'expired' end
-            from due d
-           where p.concert_id = d.concert_id and p.number = d.number
-          returning p.concert_id
+          insert into queue_places (concert_id, number, user_id, joined_at, ended_at, end_reason)
+          select concert_id, number, user_id, joined_at, active_until,
+                 case when claimed_at is null then 'no-show' else 'expired' end
+            from due
+              on conflict (concert_id, number) do update
+             set ended_at = excluded.ended_at, end_reason = excluded.end_reason
+          returning concert_id
         ), freed as (
           select l.concert_id, count(e.concert_id)::int as places
             from line l left join ended e using (concert_id)
            group by l.concert_id
         ), room as materialized (
-          select l.concert_id, l.serving, l.issued, f.places,
+          select l.concert_id, l.issued, l.serving, l.active, f.places,
                  -- One second's worth, and one fan at least: a rate below one a second lets someone in, too.
                  least(greatest(l.rate, 1), l.allowance + l.rate * extract(epoch from clock_timestamp() - l.refilled_at))
                    as allowance,
                  l.capacity - l.active + f.places as free
             from line l join freed f using (concert_id)
         ), step as materialized (
-          select r.concert_id, r.places, r.allowance, r.serving,
+          select r.concert_id, r.issued, r.serving, r.active, r.places, r.allowance,
                  coalesce((
                    select max(n.number)
                      from (
@@ -233,25 +239,27 @@ export function postgresQueueStore(database: Database, times: QueueTimes): Queue
                  ), r.serving) as last
             from room r
         ), next as materialized (
-          select p.concert_id, p.number
+          select p.*
             from step s
            cross join lateral (
-             select p.concert_id, p.number
+             select p.concert_id, p.number, p.user_id, p.joined_at
                from queue_places p
               where p.concert_id = s.concert_id and p.number > s.serving and p.number <= s.last
                 and p.end_reason is null and p.active_until is null
                 for update
            ) p
         ), admitted as (
-          update queue_places p
-             set active_until = clock_timestamp() + make_interval(secs => ${claimSeconds})
-            from next n
-           where p.concert_id = n.concert_id and p.number = n.number
-          returning p.concert_id
+          insert into queue_places (concert_id, number, user_id, joined_at, active_until)
+          select concert_id, number, user_id, joined_at,
+                 clock_timestamp() + make_interval(secs => ${claimSeconds})
+            from next
+              on conflict (concert_id, number) do update set active_until = excluded.active_until
+          returning concert_id
         )
         update queues q
-           set serving = s.last,
-               active = q.active - s.places + a.places,
+           set issued = s.issued,
+               serving = s.last,
+               active = s.active - s.places + a.places,
                allowance = greatest(0, s.allowance - a.places),
                refilled_at = clock_timestamp()
           from step s
@@ -314,15 +322,26 @@ export function postgresQueueStore(database: Database, times: QueueTimes): Queue
             where p.concert_id = r.concert_id and p.user_id = r.user_id and p.ended_at is null and l.lines > 0
             limit 1
          ) p
-      ), over as (
-        update queue_places p
-           set ended_at = p.active_until,
-               end_reason = case when p.claimed_at is null then 'no-show' else 'expired' end
+      ), lapsed as materialized (
+        select p.*
           from present o
-         where o.is_over and p.concert_id = o.concert_id and p.number = o.number and p.end_reason is null
-           -- The fan may have shown up while this waited for the line.
-           and p.active_until <= clock_timestamp()
-        returning p.concert_id
+         cross join lateral (
+           select p.concert_id, p.number, p.user_id, p.joined_at, p.active_until, p.claimed_at
+             from queue_places p
+            where o.is_over and p.concert_id = o.concert_id and p.number = o.number and p.end_reason is null
+              -- The fan may have shown up while this waited for the line.
+              and p.active_until <= clock_timestamp()
+            limit 1
+              for update
+         ) p
+      ), over as (
+        insert into queue_places (concert_id, number, user_id, joined_at, ended_at, end_reason)
+        select concert_id, number, user_id, joined_at, active_until,
+               case when claimed_at is null then 'no-show' else 'expired' end
+          from lapsed
+            on conflict (concert_id, number) do update
+           set ended_at = excluded.ended_at, end_reason = excluded.end_reason
+        returning concert_id
       ), fresh as (
         select r.concert_id, r.user_id, r.ord,
                row_number() over (partition by r.concert_id order by r.ord) as nth,
@@ -344,18 +363,18 @@ export function postgresQueueStore(database: Database, times: QueueTimes): Queue
          order by concert_id, number
         returning concert_id, number, active_until
       ), counted as (
-        select l.concert_id,
+        select l.concert_id, l.issued, l.serving, l.active, l.allowance,
                count(p.number) as given,
                count(p.number) filter (where p.at_once) as let_in,
                (select count(*) from over o where o.concert_id = l.concert_id) as ended
           from line l left join placed p using (concert_id)
-         group by l.concert_id
+         group by l.concert_id, l.issued, l.serving, l.active, l.allowance
       ), moved as (
         update queues q
-           set issued = q.issued + c.given,
-               serving = q.serving + c.let_in,
-               active = q.active + c.let_in - c.ended,
-               allowance = greatest(0, q.allowance - c.let_in)
+           set issued = c.issued + c.given,
+               serving = c.serving + c.let_in,
+               active = c.active + c.let_in - c.ended,
+               allowance = greatest(0, c.allowance - c.let_in)
           from counted c
          where q.concert_id = c.concert_id and (c.given > 0 or c.ended > 0)
         returning q.concert_id, q.issued, q.serving
