@@ -141,14 +141,23 @@ export function postgresQueueStore(database: Database, times: QueueTimes): Queue
             ${endings.map((place) => place.reason)}::text[]
           ) with ordinality as e(concert_id, number, user_id, reason, ord)
           order by concert_id, number, user_id, ord
+        ), undone as materialized (
+          -- Endings that events bring are mostly done already: those must not wait for the line.
+          select * from request r
+           where exists (
+             select from queue_places p
+              where p.concert_id = r.concert_id and p.number = r.number and p.user_id = r.user_id
+                and p.end_reason is null
+             offset 0
+           )
         ), locked as materialized (
           select concert_id, active from queues
-           where concert_id in (select concert_id from request)
+           where concert_id in (select concert_id from undone)
            order by concert_id
              for update
         ), live as materialized (
           select p.*, r.reason
-            from request r
+            from undone r
            cross join (select count(*) as lines from locked) l
            cross join lateral (
              select p.concert_id, p.number, p.user_id, p.joined_at
