@@ -6,33 +6,10 @@ import { line, nextCursor, readTime, time, won } from '../platform/http/field.ts
 import type { Hook } from '../platform/http/hook.ts'
 import { decodeCursor, pageQuery } from '../platform/http/paging.ts'
 import { problem } from '../problems.ts'
+import { concertProperties, concertWithShows } from './concert.ts'
 import type { ConcertFilter, listConcerts, readConcert } from './read-concerts.ts'
 import type { SeatMap, Show } from './read-shows.ts'
 import type { SeatStreams } from './stream-seats.ts'
-
-const concertProperties = {
-  concertId: Type.Integer(),
-  title: Type.String(),
-  artist: Type.String(),
-  venue: Type.String(),
-  status: Type.Enum(['upcoming', 'on-sale', 'sold-out', 'closed']),
-  saleOpensAt: time(),
-  saleClosesAt: time(),
-  priceFrom: won({ description: 'The cheapest seat.' }),
-  priceTo: won({ description: 'The dearest seat.' }),
-  seatsLeft: Type.Integer({ description: 'Seats neither held nor sold.' }),
-}
-
-/** A concert with the dates of its shows. */
-export const concertWithShows = Type.Object(
-  {
-    ...concertProperties,
-    shows: Type.Array(
-      Type.Object({ showId: Type.Integer(), startsAt: time() }, { additionalProperties: false }),
-    ),
-  },
-  { additionalProperties: false },
-)
 
 const day = Type.String({ format: 'date' })
 const moment = Type.String({ format: 'date-time' })

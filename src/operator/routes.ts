@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import Type, { type Static } from 'typebox'
-import { concertWithShows } from '../concerts/routes.ts'
+import { concertWithShows } from '../concerts/concert.ts'
 import type { readConcert } from '../concerts/read-concerts.ts'
 import type { listDeadLetters, replayDeadLetter } from '../events/dead-letters.ts'
 import { limits } from '../limits.ts'
