@@ -30,7 +30,8 @@ export async function migrate(database: Database, folder: string): Promise<void>
   } catch (error) {
     await client.query('rollback')
     // The library has no kinds of error, only words.
-    if (error instanceof Error && error.message.startsWith('MD5 checksum failed')) throw otherVersion(error.message)
+    if (error instanceof Error && error.message.startsWith('MD5 checksum failed'))
+      throw otherVersion(error.message)
     throw error
   } finally {
     client.release()
