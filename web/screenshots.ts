@@ -27,7 +27,9 @@ const secrets = {
 /** The large demo concert, whose line is long. */
 const crowded = 3
 const crowd = 1_240
-const movesEveryMs = 200
+const movesEveryMs = 80
+/** Long enough to have come a part of the way. */
+const waitInLineMs = process.argv.length > 2 ? 0 : 20_000
 
 type Look = { language: 'en' | 'ko'; theme: 'light' | 'dark'; width: 'phone' | 'desktop' }
 
@@ -165,6 +167,7 @@ async function photograph(
   const page = await context.newPage()
   const shoot = async (name: string) => {
     if (wanted && !wanted.has(name)) return
+    await page.evaluate('scrollTo(0, 0)')
     const file = `${name}-${look.width}-${look.theme}-${look.language}.png`
     await page.screenshot({ path: join(out, file), animations: 'disabled' })
     process.stdout.write(`${file}\n`)
@@ -191,6 +194,7 @@ async function walk(page: Page, look: Look, shoot: (name: string) => Promise<voi
   await page.locator('.waiting').waitFor()
   // A few seconds on, the line has moved and has a pace.
   await page.locator('.waiting-facts', { hasNotText: '–' }).waitFor()
+  await sleep(waitInLineMs)
   await shoot('line')
   await button('.waiting > .button-quiet')
   await button('.confirm .button-quiet')

@@ -4,7 +4,7 @@ import { format, language, languageNames, setLanguage, t, type Language } from '
 import { urlTo } from '../routes.ts'
 import { account } from '../state/account.ts'
 import { announce, polite, urgent } from '../state/announce.ts'
-import { now } from '../state/clock.ts'
+import { now, secondsUntil } from '../state/clock.ts'
 import { isConnected } from '../state/connection.ts'
 import { hold } from '../state/holds.ts'
 import { page } from '../state/location.ts'
@@ -103,9 +103,7 @@ function WhereYouStand() {
         <span>
           <Icon name="clock" />
           {bar.hold(format.seats(held.seats.map(({ number }) => number)))}
-          <b class="stand-time">
-            {format.clock(Math.max(0, Math.ceil((new Date(held.heldUntil).getTime() - now.value) / 1_000)))}
-          </b>
+          <b class="stand-time">{format.clock(secondsUntil(held.heldUntil, now.value))}</b>
         </span>
         <a class="button button-small" href={urlTo('reservation', { reservationId: held.reservationId })}>
           {bar.pay}

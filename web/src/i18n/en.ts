@@ -32,7 +32,7 @@ export const en = {
 
   concerts: {
     title: 'Concerts',
-    lead: 'Be there. In the front row, if you like.',
+    lead: 'Be there, in the front row.',
     sub: 'Everyone joins the same line, in the order they came. Your seats are yours from the moment you pick them.',
     search: 'Find a concert, an artist or a place',
     more: 'Show more',

@@ -53,7 +53,7 @@ const formats = computed(() => {
   return {
     number: new Intl.NumberFormat(language.value),
     day: date({ month: 'short', day: 'numeric', weekday: 'short' }),
-    dayOfYear: date({ year: 'numeric', month: 'long', day: 'numeric', weekday: 'short' }),
+    dayOfYear: date({ dateStyle: 'full' }),
     time: date({ hour: 'numeric', minute: '2-digit' }),
     dayOfMonth: date({ day: 'numeric' }),
     month: date({ month: 'short' }),

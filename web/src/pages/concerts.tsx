@@ -30,7 +30,8 @@ export function Concerts() {
       cursor = answer.nextCursor ?? undefined
       more = cursor !== undefined
     }
-    concerts.sort((a, b) => order.indexOf(a.status) - order.indexOf(b.status) || a.concertId - b.concertId)
+    // Within a status the service's order stays: the sale that opened last comes first.
+    concerts.sort((a, b) => order.indexOf(a.status) - order.indexOf(b.status))
     return { concerts, more }
   })
   const [hasSearch, setHasSearch] = useState(false)

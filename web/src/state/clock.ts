@@ -41,7 +41,8 @@ export const now = signal(Date.now(), {
   },
 })
 
-/** Whole seconds until a moment, never less than none. */
+/** Whole seconds until a moment, the nearest; none only when it has come. */
 export function secondsUntil(moment: string | number, from: number): number {
-  return Math.max(0, Math.ceil((new Date(moment).getTime() - from) / 1_000))
+  const left = new Date(moment).getTime() - from
+  return left <= 0 ? 0 : Math.max(1, Math.round(left / 1_000))
 }
