@@ -48,7 +48,7 @@ export function readFacts(database: Database, defaults: QueueDefaults) {
                       and exists (select from seats s where s.show_id = w.id and s.sold_at is null offset 0)
                  ) as just_sold_out
             from concerts c
-           where c.id = any(${[...new Set(concertIds)].filter((id) => id <= limits.id)}::int[])
+           where c.id = any(${[...new Set(concertIds)].filter((id) => id > 0 && id <= limits.id)}::int[])
         ), marked as (
           update concerts c set sold_out_at = clock_timestamp()
             from concert n
@@ -81,9 +81,14 @@ export async function readRunningSales(database: Database, defaults: QueueDefaul
     select id, sale_opens_at, sale_closes_at, queue_paused,
            coalesce(queue_capacity, ${defaults.queueCapacity}::int) as capacity,
            coalesce(queue_rate_per_second, ${defaults.queueRatePerSecond}::float8) as rate,
-           sold_out_at is not null or sale_closes_at <= now() as sold_out,
+           -- Looked at and not only what is marked: the last payment must not let one in for nothing.
+           sold_out_at is not null or sale_closes_at <= now() or not exists (
+             select from shows w
+              where w.concert_id = c.id
+                and exists (select from seats s where s.show_id = w.id and s.sold_at is null offset 0)
+           ) as sold_out,
            now() as now
-      from concerts
+      from concerts c
      where sale_opens_at <= now() and sale_closes_at > now() - interval '2 days'`)
   return rows.map(toFacts)
 }

@@ -34,6 +34,7 @@ export function placeStreams(
   onError: (error: unknown) => void,
 ): PlaceStreams {
   const streams = new Set<Stream>()
+  let isClosed = false
 
   async function update(stream: Stream): Promise<void> {
     stream.isBusy = true
@@ -67,6 +68,11 @@ export function placeStreams(
     stream.response.end()
   }
 
+  function sendElsewhere(stream: Stream): void {
+    stream.response.write(`event: reconnect\ndata: {}\n\n`)
+    end(stream)
+  }
+
   watch.onRefresh(() => {
     const now = Date.now()
     for (const stream of streams) {
@@ -82,6 +88,8 @@ export function placeStreams(
       response.writeHead(200, {
         'content-type': 'text/event-stream',
         'cache-control': 'no-store',
+        // Kept alive after its end, it would be waited for when the service stops.
+        connection: 'close',
         'x-accel-buffering': 'no',
       })
       response.write(`retry: ${reconnectMs}\n\n`)
@@ -90,13 +98,13 @@ export function placeStreams(
       response.on('close', () => streams.delete(stream))
       // A broken connection is closed next; there is nobody left to tell.
       response.on('error', () => streams.delete(stream))
-      await update(stream)
+      // A request that was on its way when the service began to stop would keep it from stopping.
+      if (isClosed) sendElsewhere(stream)
+      else await update(stream)
     },
     close() {
-      for (const stream of streams) {
-        stream.response.write(`event: reconnect\ndata: {}\n\n`)
-        end(stream)
-      }
+      isClosed = true
+      for (const stream of streams) sendElsewhere(stream)
     },
     count: () => streams.size,
   }

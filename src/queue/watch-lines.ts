@@ -84,10 +84,9 @@ export function watchLines({ store, readFacts, countSeatsLeft, signal, onError }
   async function open(concertId: number): Promise<Line> {
     const facts = await readFacts(concertId)
     if (!facts) throw problem('concert-not-found')
-    const [{ counters, left }, seats] = await Promise.all([
-      store.read([concertId], undefined),
-      countSeatsLeft([concertId]),
-    ])
+    const seats = await countSeatsLeft([concertId])
+    // Last, so that the next refresh starts where this look ended.
+    const { counters, left } = await store.read([concertId], undefined)
     const snapshot: QueueSnapshot = {
       concertId,
       issued: counters[0]?.issued ?? 0,
@@ -116,6 +115,8 @@ export function watchLines({ store, readFacts, countSeatsLeft, signal, onError }
     const concertIds = [...lines.keys()]
     if (concertIds.length === 0) {
       since = undefined
+      // A stream whose client did not read for long may be all that is left, and asks again by itself.
+      for (const listener of listeners) listener()
       return false
     }
     const [{ counters, left, now }] = await Promise.all([
@@ -159,8 +160,13 @@ export function watchLines({ store, readFacts, countSeatsLeft, signal, onError }
     hasLeft: ({ concertId, number }) => lines.get(concertId)?.left.has(number) ?? false,
     noteCounters: applyCounters,
     noteLeft: ({ concertId, number }) => {
+      const note = ({ snapshot, left }: Line) => {
+        if (number > snapshot.serving) left.add(number)
+      }
       const line = lines.get(concertId)
-      if (line && number > line.snapshot.serving) line.left.add(number)
+      if (line) note(line)
+      // The look that opens the line may be older than what happened now.
+      else void opening.get(concertId)?.then(note, () => {})
     },
     onRefresh(listener) {
       listeners.add(listener)
