@@ -104,7 +104,7 @@ test('the sweeper passes over a hold that is being paid, and writes down the one
   await using database = await freshDatabase()
   const show = await addShow(database)
   const fan = await addFan(database, 100_000)
-  const hold = holdSeats(database, { ...rules, holdSeconds: 1 })
+  const hold = holdSeats(database, { ...rules, holdSeconds: 2 })
   const paid = answerHold(await hold(wish(show, fan, [1])))
   const lapsed = answerHold(await hold(wish(show, fan, [2])))
   // The payment has read the clock in time, and cannot commit yet.

@@ -115,7 +115,7 @@ test('seats paid at the last moment count against the limit of a hold that was a
   await using database = await freshDatabase()
   const show = await addShow(database)
   const fan = await addFan(database, 100_000)
-  const hold = holdSeats(database, { ...rules, holdSeconds: 1 })
+  const hold = holdSeats(database, { ...rules, holdSeconds: 2 })
   const pay = payReservation(database)
   const first = answerHold(await hold(wish(show, fan, [1, 2, 3, 4])))
 
