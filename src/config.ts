@@ -41,7 +41,8 @@ const settings = Type.Object({
   CHARGE_MAX: integer(1, 1_000_000_000_000, 10_000_000),
   RATE_LIMITS: onOff('on'),
   SIGN_UP: onOff('on'),
-  ACCESS_TOKEN_SECONDS: integer(60, 365 * day, day),
+  // The token is all that a fan has who signed up here: a balance must not be out of reach after a day.
+  ACCESS_TOKEN_SECONDS: integer(60, 365 * day, 30 * day),
   OIDC_ISSUER: url('https://', '^https?://.'),
   OIDC_AUDIENCE: Type.Optional(Type.String({ minLength: 1 })),
   TOKEN_SECRET: Type.Optional(Type.String({ minLength: 32 })),
