@@ -192,7 +192,12 @@ export async function buildApp({ config, database, log, consumers: others = [] }
   })
 
   // What answers.
-  const http = createServer({ log, bodyBytes: limits.bodyBytes, isUnavailable })
+  const http = createServer({
+    log,
+    bodyBytes: limits.bodyBytes,
+    // Who lost every race has found the service too busy, not broken.
+    isUnavailable: (error) => isUnavailable(error) || isRetryable(error),
+  })
   http.decorateRequest('userId', '')
   http.decorateRequest('place', null)
   metrics.observeRequests(http)

@@ -204,6 +204,21 @@ describe('failures', () => {
     ])
   })
 
+  test('a request alone may lose many races before it fails', async () => {
+    let lost = 0
+    const options = { isRetryable: () => true }
+    const lose = (times: number): Options['run'] => {
+      return async (texts) => {
+        if (lost++ < times) throw new Error('failed')
+        return texts
+      }
+    }
+    expect((await together(['a'], lose(15), options)).answers).toEqual(['a'])
+    lost = 0
+    expect((await together(['a'], lose(1_000), options)).answers).toEqual(['failed'])
+    expect(lost).toBeLessThan(100)
+  })
+
   test('a batch that keeps losing is taken apart, so that one unlucky request does not hold up the others', async () => {
     const { answers } = await together(['a', 'unlucky', 'b'], failOn('unlucky'), { isRetryable: () => true })
     expect(answers).toEqual(['a', 'failed', 'b'])
