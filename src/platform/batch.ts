@@ -29,6 +29,8 @@ export type BatchOptions<Request, Outcome> = {
 
 /** Lost races in a row before a batch is taken apart: each one is another instance's success. */
 const attemptsTogether = 5
+/** Lost races in a row before a request alone fails: one fan through many instances loses this often to himself. */
+const attemptsAlone = 20
 
 /**
  * Group commit: while one run is in flight, requests that arrive form the next one. There is no timer, so an idle
@@ -70,16 +72,16 @@ export function batch<Request, Outcome>(options: BatchOptions<Request, Outcome>)
     }
   }
 
-  async function runEntries(entries: Entry<Request, Outcome>[], attempts: number): Promise<void> {
+  async function runEntries(entries: Entry<Request, Outcome>[]): Promise<void> {
     let outcomes: (Outcome | typeof again)[]
     try {
       outcomes = await runRetried(
         entries.map((entry) => entry.request),
-        attempts,
+        entries.length === 1 ? attemptsAlone : attemptsTogether,
       )
     } catch (error) {
       if (entries.length === 1 || isUnavailable(error)) return refuse(entries, error)
-      for (const entry of entries) await runEntries([entry], attemptsTogether * 4)
+      for (const entry of entries) await runEntries([entry])
       return
     }
     if (outcomes.length !== entries.length) {
@@ -104,7 +106,7 @@ export function batch<Request, Outcome>(options: BatchOptions<Request, Outcome>)
     while (ready.length > 0) {
       // One turn of the event loop: requests that have arrived and were not read yet belong to this batch.
       await nextTurn()
-      await runEntries(ready.splice(0, max), attemptsTogether)
+      await runEntries(ready.splice(0, max))
     }
     running = false
   }
