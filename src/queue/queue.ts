@@ -37,6 +37,8 @@ export type QueueSnapshot = {
  */
 const nearestPollMs = 1_000
 const farthestPollMs = 20_000
+/** Eleven days: nobody is told of a longer wait, and the slowest rate an operator can set still gives a number. */
+const longestWaitSeconds = 1_000_000
 /** Someone inside asks seldom: only to see the session's end. */
 const activePollMs = 10_000
 
@@ -48,7 +50,7 @@ export function aheadOf(number: number, serving: number): number {
 /** Seconds until admission at the pace seen, or at the pace allowed when none was seen yet. */
 export function estimateWaitSeconds(ahead: number, snapshot: QueueSnapshot): number {
   const pace = snapshot.admittedPerSecond > 0 ? snapshot.admittedPerSecond : snapshot.ratePerSecond
-  return Math.ceil((ahead + 1) / pace)
+  return Math.min(Math.ceil((ahead + 1) / pace), longestWaitSeconds)
 }
 
 /**

@@ -48,7 +48,7 @@ const changeQueue = (concertId: number, change: unknown, headers = operator, cli
   client.call('PATCH', `/v1/operator/concerts/${concertId}/queue`, headers, change)
 /** The token with another signature. */
 const forge = (token: string): string =>
-  token.replace(/\.([\w-]+)$/, (_, signature: string) => `.${[...signature].toReversed().join('')}`)
+  token.replace(/\.([\w-]+)$/, (_, signature: string) => `.${Array.from(signature).toReversed().join('')}`)
 const statusOf = async (fan: Fan): Promise<string> => (await fan.place()).body['status']
 
 describe('waiting', () => {
