@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import { Problem } from '../platform/http/problem.ts'
 import { problem } from '../problems.ts'
+import type { Outside } from './in-session.ts'
 import { aheadOf, type Place, type PlaceState } from './queue.ts'
 import type { QueueTokens } from './queue-token.ts'
 import type { LineWatch } from './watch-lines.ts'
@@ -40,37 +41,40 @@ export type Guard = (request: FastifyRequest, concertId?: number) => Promise<Ses
  * Lets an admitted fan through to what `concertId` protects, or refuses: `queue-token-wrong-concert`, `not-admitted`
  * with the number of fans ahead, `session-ended` with the reason. The store is always asked, many requests at once.
  */
-export function guard(watch: LineWatch, touch: (place: Place) => Promise<PlaceState>): Guard {
+export function guard(refuse: RefuseOutside, touch: (place: Place) => Promise<PlaceState>): Guard {
   return async ({ place }, concertId) => {
     if (!place) throw new Error('a guarded route did not read the queue token')
     if (concertId !== undefined && concertId !== place.concertId) throw problem('queue-token-wrong-concert')
     const state = await touch(place)
-    switch (state.status) {
-      case 'active':
-        return { ...place, activeUntil: state.activeUntil }
-      case 'waiting': {
-        const { serving } = await watch.snapshot(place.concertId)
-        throw problem('not-admitted', { ahead: aheadOf(place.number, serving) })
-      }
-      case 'ended':
-        throw problem('session-ended', { reason: state.reason })
-    }
+    if (state.status === 'active') return { ...place, activeUntil: state.activeUntil }
+    throw await refuse(place, state)
+  }
+}
+
+export type RefuseOutside = (place: Place, state: Outside['state']) => Promise<Problem>
+
+/** What a fan is told who is not inside: `not-admitted` with the number of fans ahead, or `session-ended` and why. */
+export function refuseOutside(watch: LineWatch): RefuseOutside {
+  return async (place, state) => {
+    if (state.status === 'ended') return problem('session-ended', { reason: state.reason })
+    const { serving } = await watch.snapshot(place.concertId)
+    return problem('not-admitted', { ahead: aheadOf(place.number, serving) })
   }
 }
 
 /**
- * Lets an admitted fan through, or finds the first answer to a repeated request: a payment is replayed although it
- * ended the session.
+ * Settles a request, or finds the first answer to a repeated one that is refused before its statement could find it: a
+ * payment is replayed although it ended the session.
  */
-export async function admitOrReplay<Outcome>(
-  admit: () => Promise<Session>,
+export async function settleOrReplay<Outcome>(
+  settle: () => Promise<Outcome>,
   replay: (() => Promise<Outcome | undefined>) | undefined,
-): Promise<{ session: Session } | { first: Outcome }> {
+): Promise<Outcome> {
   try {
-    return { session: await admit() }
+    return await settle()
   } catch (refusal) {
     const first = refusal instanceof Problem ? await replay?.() : undefined
     if (first === undefined) throw refusal
-    return { first }
+    return first
   }
 }

@@ -50,7 +50,7 @@ export function accessTokens(secret: string, lifetimeSeconds: number): AccessTok
       key,
       algorithms: ['HS256'],
       allowedIss: accessTokenIssuer,
-      requiredClaims: ['sub', 'exp'],
+      requiredClaims: ['iss', 'sub', 'exp'],
     }),
   )
   return {

@@ -1,4 +1,5 @@
 import { createRemoteJWKSet, decodeJwt, errors, jwtVerify } from 'jose'
+import { limits } from '../limits.ts'
 import type { Database } from '../platform/postgres/database.ts'
 import { sql } from '../platform/postgres/sql.ts'
 
@@ -29,7 +30,7 @@ export function outsideIdentity(
     const url = `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`
     const answer = await fetch(url, { signal: AbortSignal.timeout(5_000) })
     if (!answer.ok) throw unreachable(`${url} answered ${answer.status}`)
-    const { jwks_uri: jwksUri } = (await answer.json()) as { jwks_uri?: unknown }
+    const { jwks_uri: jwksUri } = (await answer.json().catch(() => ({}))) as { jwks_uri?: unknown }
     if (typeof jwksUri !== 'string') throw unreachable(`${url} names no jwks_uri`)
     keys = createRemoteJWKSet(new URL(jwksUri))
     return keys
@@ -65,10 +66,17 @@ export function outsideIdentity(
       try {
         const options = { issuer, requiredClaims: ['sub', 'exp'], ...(audience ? { audience } : {}) }
         const { payload } = await jwtVerify(token, await findKeys(), options)
-        const name = typeof payload['name'] === 'string' && payload['name'] ? payload['name'] : 'fan'
-        return await userOf(String(payload.sub), name.slice(0, 200))
+        const subject = String(payload.sub)
+        // PostgreSQL's text cannot hold it; whoever sends it in what names a user wants to be taken for another.
+        if (subject.includes('\0')) return undefined
+        const name = typeof payload['name'] === 'string' ? payload['name'].replaceAll('\0', '') : ''
+        return await userOf(subject, name.slice(0, limits.text) || 'fan')
       } catch (error) {
         if (error instanceof errors.JWKSTimeout) throw unreachable('its keys did not come in time')
+        // What the library says when the keys' address answers with anything but keys.
+        if (error instanceof errors.JWKSInvalid || (error as { code?: string }).code === 'ERR_JOSE_GENERIC') {
+          throw unreachable('its address for keys does not answer with keys')
+        }
         if (error instanceof errors.JOSEError) return undefined
         if (error instanceof TypeError || (error instanceof DOMException && error.name === 'TimeoutError')) {
           throw unreachable(error.message)
