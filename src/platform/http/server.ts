@@ -22,6 +22,9 @@ export type ServerOptions = {
 /** Clients are told to come back after this long when the service cannot serve them. */
 const retryAfterSeconds = 2
 
+/** While a dependency is away it says so this often: a line per request was 10 MB of stacks a second. */
+const awayEveryMs = 1_000
+
 function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply {
   if (problem.retryAfterSeconds !== undefined) reply.header('retry-after', problem.retryAfterSeconds)
   if (problem.status === 401) reply.header('www-authenticate', 'Bearer')
@@ -116,6 +119,8 @@ export function createServer({ log, bodyBytes, isUnavailable }: ServerOptions): 
     route.schema.querystring ??= noQuery
   })
 
+  let awaySaidAt = -awayEveryMs
+  let awayUnsaid = 0
   app.setNotFoundHandler((_request: FastifyRequest, reply: FastifyReply) =>
     sendProblem(reply, httpProblem('route-not-found')),
   )
@@ -124,7 +129,14 @@ export function createServer({ log, bodyBytes, isUnavailable }: ServerOptions): 
     if (known) return sendProblem(reply, known)
     const trace = { traceId: request.id }
     if (isUnavailable(error)) {
-      request.log.warn({ err: error, url: request.url }, 'a dependency is away')
+      const now = performance.now()
+      if (now - awaySaidAt >= awayEveryMs) {
+        request.log.warn({ err: error, url: request.url, alsoRefused: awayUnsaid }, 'a dependency is away')
+        awaySaidAt = now
+        awayUnsaid = 0
+      } else {
+        awayUnsaid++
+      }
       return sendProblem(reply, httpProblem('unavailable', trace, retryAfterSeconds))
     }
     request.log.error(
