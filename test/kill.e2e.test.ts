@@ -133,7 +133,7 @@ class Crowd {
 
   /** Resolves at a random point of the work ahead: while other requests are in flight. */
   async workOn(): Promise<void> {
-    const goal = this.successes + 60 + Math.floor(this.#random() * 240)
+    const goal = this.successes + 40 + Math.floor(this.#random() * 160)
     while (this.successes < goal && !this.#failed) {
       await new Promise<void>((resolve) => (this.#onFact = resolve))
     }
