@@ -33,7 +33,7 @@ test('with nothing set it is a laptop: its own database, demo data, and reachabl
     chargeMax: 10_000_000,
     rateLimits: true,
     signUp: true,
-    accessTokenSeconds: 86_400,
+    accessTokenSeconds: 2_592_000,
     oidc: undefined,
     tokenSecret: undefined,
     operatorToken: undefined,
