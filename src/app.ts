@@ -26,7 +26,7 @@ import { createConcert } from './operator/create-concert.ts'
 import { announceOpenSales } from './operator/open-sales.ts'
 import { operatorOnly } from './operator/operator-only.ts'
 import { operatorRoutes } from './operator/routes.ts'
-import { payReservation, type PayOutcome } from './payments/pay-reservation.ts'
+import { payReservation, type PayOutcome, type PayRequest } from './payments/pay-reservation.ts'
 import { listPayments, readPayment } from './payments/read-payments.ts'
 import { paymentRoutes } from './payments/routes.ts'
 import { batch } from './platform/batch.ts'
@@ -39,7 +39,8 @@ import { isRetryable, isUnavailable, type Database } from './platform/postgres/d
 import { share } from './platform/share.ts'
 import { openMetrics } from './platform/telemetry/metrics.ts'
 import { followEvents } from './queue/follow-events.ts'
-import { guard, readOwnQueueToken, readQueueToken } from './queue/guard.ts'
+import { guard, readOwnQueueToken, readQueueToken, refuseOutside } from './queue/guard.ts'
+import { inSession, type Outside } from './queue/in-session.ts'
 import { joinQueue } from './queue/join-queue.ts'
 import { postgresQueueStore } from './queue/postgres-queue-store.ts'
 import type { Place } from './queue/queue.ts'
@@ -52,7 +53,7 @@ import { placeStreams } from './queue/stream-place.ts'
 import { watchLines } from './queue/watch-lines.ts'
 import { cancelHold } from './reservations/cancel-hold.ts'
 import { expireHolds } from './reservations/expire-holds.ts'
-import { holdSeats, type HoldOutcome } from './reservations/hold-seats.ts'
+import { holdSeats, type HoldOutcome, type HoldRequest } from './reservations/hold-seats.ts'
 import { countSeatsOf, listReservations, readReservation } from './reservations/read-reservations.ts'
 import { reservationRoutes } from './reservations/routes.ts'
 import { serviceRoutes } from './service-routes.ts'
@@ -115,14 +116,6 @@ export async function buildApp({ config, database, log, consumers: others = [] }
     onRun: metrics.batchSize('end'),
     ...grouped,
   })
-  const extendSession = batch({
-    run: async (extensions: (Place & { until: Date })[]) => {
-      await store.extend(extensions)
-      return extensions.map(() => undefined)
-    },
-    onRun: metrics.batchSize('extend'),
-    ...grouped,
-  })
   const facts = readFacts(database, config)
   const watch = watchLines({
     store,
@@ -136,7 +129,43 @@ export async function buildApp({ config, database, log, consumers: others = [] }
   const streams = placeStreams(watch, readStatus, (error) =>
     log.warn({ err: error }, 'a stream was not updated'),
   )
-  const admitted = guard(watch, touch)
+  const refuse = refuseOutside(watch)
+  const admitted = guard(refuse, touch)
+  const sessions = {
+    touch: store.touch,
+    placeOf: ({ concertId, userId, queueNumber }: HoldRequest | PayRequest): Place => ({
+      concertId,
+      userId,
+      number: queueNumber,
+    }),
+    onFollowFailed: (error: unknown) =>
+      log.warn({ err: error }, 'sessions were not changed with their requests; their events will do it'),
+  }
+  const hold = holdSeats<Outside>(database, { ...config, onRun: metrics.batchSize('hold') }, (settle) =>
+    inSession({
+      ...sessions,
+      settle,
+      async follow(settled) {
+        const extensions = settled.flatMap(({ session, outcome }) => {
+          if (outcome.code !== 'held') return []
+          const until = new Date(outcome.answer.heldUntil)
+          return until > session.activeUntil ? [{ ...session, until }] : []
+        })
+        if (extensions.length > 0) await store.extend(extensions)
+      },
+    }),
+  )
+  const pay = payReservation<Outside>(database, metrics.batchSize('pay'), (settle) =>
+    inSession({
+      ...sessions,
+      settle,
+      async follow(settled) {
+        // A replay must not end the session that the fan may have begun since.
+        const paid = settled.filter(({ outcome }) => outcome.code === 'paid' && !outcome.isReplay)
+        if (paid.length > 0) await store.end(paid.map(({ session }) => ({ ...session, reason: 'completed' })))
+      },
+    }),
+  )
   const seats = readSeats(database)
   const seatMaps = seatStreams({ readSeats: seats, signal, onError: failed('reading seat maps') })
 
@@ -265,9 +294,9 @@ export async function buildApp({ config, database, log, consumers: others = [] }
     concertOfShow: findConcertOfShow,
     seatsPerReservationMax: config.seatsPerReservationMax,
     countSeatsOf: (userId, showId) => countSeatsOf(database, userId, showId),
-    holdSeats: holdSeats(database, { ...config, onRun: metrics.batchSize('hold') }),
+    refuseOutside: refuse,
+    holdSeats: hold,
     findFirstHold: (userId, key) => findFirstOutcome<HoldOutcome>(database, userId, key),
-    extendSession,
     cancelHold: cancelHold(database),
     list: (userId, before, limit) => listReservations(database, userId, before, limit),
     read: (userId, reservationId) => readReservation(database, userId, reservationId),
@@ -282,10 +311,9 @@ export async function buildApp({ config, database, log, consumers: others = [] }
   paymentRoutes(http, {
     signedIn,
     withOwnPlace,
-    guard: admitted,
-    payReservation: payReservation(database, metrics.batchSize('pay')),
+    refuseOutside: refuse,
+    payReservation: pay,
     findFirstPayment: (userId, key) => findFirstOutcome<PayOutcome>(database, userId, key),
-    endSession: endPlace,
     list: (userId, before, limit) => listPayments(database, userId, before, limit),
     read: (userId, paymentId) => readPayment(database, userId, paymentId),
   })

@@ -13,6 +13,14 @@ const restMs = 200
 /** Rows that are written meanwhile go together: less work per row under load, still no wait to speak of. */
 const gatherMs = 20
 
+/**
+ * Lets the server find out within half a minute that this machine is gone without a word, and give up the lock: by its
+ * defaults that takes two hours.
+ */
+const noticeDeath = `
+  select set_config('tcp_keepalives_idle', '15', false), set_config('tcp_keepalives_interval', '5', false),
+         set_config('tcp_keepalives_count', '3', false)`
+
 export type Relay = {
   /** Says that rows were written just now. */
   wake: () => void
@@ -52,8 +60,14 @@ export function startRelay(options: {
         relayLock,
       ])
       if (rows[0]?.leads) {
+        // A mark that a crash forgets means delivering again, which consumers are made for: no need to wait for the disk.
+        await candidate.query('set synchronous_commit = off')
+        await candidate.query(noticeDeath)
         client = candidate
-        candidate.on('error', letGo)
+        // A connection may break more than once; by then another may have taken its place.
+        candidate.on('error', (error) => {
+          if (client === candidate) letGo(error)
+        })
         return true
       }
     } catch (error) {
@@ -99,8 +113,11 @@ export function startRelay(options: {
         loop.wake()
       }, gatherMs)
     },
-    done: loop.done.finally(() => {
+    done: loop.done.then(async () => {
       clearTimeout(gathering)
+      // Given up in words, so that the next relay need not wait until the server notices. A connection that is gone has
+      // given it up already.
+      await client?.query('select pg_advisory_unlock($1)', [relayLock]).catch(() => {})
       letGo()
     }),
   }

@@ -1,6 +1,6 @@
 import { randomUUIDv7 } from 'node:crypto'
 import { limits } from '../limits.ts'
-import { batch } from '../platform/batch.ts'
+import { again, batch } from '../platform/batch.ts'
 import type { IdempotencyKey } from '../platform/http/idempotency-key.ts'
 import { isRetryable, isUnavailable, type Database } from '../platform/postgres/database.ts'
 import { sql } from '../platform/postgres/sql.ts'
@@ -56,14 +56,19 @@ export function answerPay(outcome: PayOutcome): Payment {
 /**
  * Pays a held reservation from its fan's balance: reservation, seats, balance, ledger and event in one statement for
  * many requests. It locks reservations, then seats, then balances, each in order of keys, and reads the clock after
- * the last lock: what is past its deadline by then is not payable.
+ * the last lock: what is past its deadline by then is not payable. `around` puts what belongs to the same batch before
+ * and behind the statement.
  */
-export function payReservation(
+export function payReservation<Extra = never>(
   database: Database,
   onRun?: (size: number) => void,
-): (request: PayRequest) => Promise<PayOutcome> {
+  around?: (
+    settle: SettlePayments,
+  ) => (requests: PayRequest[]) => Promise<(PayOutcome | Extra | typeof again)[]>,
+): (request: PayRequest) => Promise<PayOutcome | Extra> {
+  const settle: SettlePayments = (requests) => runPayments(database, requests)
   return batch({
-    run: (requests: PayRequest[]) => runPayments(database, requests),
+    run: around ? around(settle) : settle,
     lane: (request) => request.userId,
     max: limits.batch,
     maxQueued: limits.batchQueue,
@@ -72,6 +77,9 @@ export function payReservation(
     ...(onRun ? { onRun } : {}),
   })
 }
+
+/** Settles many requests at once. */
+export type SettlePayments = (requests: PayRequest[]) => Promise<PayOutcome[]>
 
 async function runPayments(database: Database, requests: PayRequest[]): Promise<PayOutcome[]> {
   const rows = await database.query<{ outcome: PayOutcome; is_replay: boolean }>(sql`

@@ -6,8 +6,8 @@ import { nextCursor, time, uuid, won } from '../platform/http/field.ts'
 import type { Hook } from '../platform/http/hook.ts'
 import { readIdempotencyKey, type IdempotencyKey } from '../platform/http/idempotency-key.ts'
 import { decodeCursor, pageQuery } from '../platform/http/paging.ts'
-import { admitOrReplay, type Guard } from '../queue/guard.ts'
-import type { Ending } from '../queue/queue-store.ts'
+import { settleOrReplay, type RefuseOutside } from '../queue/guard.ts'
+import type { Outside } from '../queue/in-session.ts'
 import { answerPay, type PayOutcome, type PayRequest } from './pay-reservation.ts'
 import type { listPayments, readPayment } from './read-payments.ts'
 
@@ -37,10 +37,9 @@ export function paymentRoutes(
   parts: {
     signedIn: Hook[]
     withOwnPlace: Hook
-    guard: Guard
-    payReservation: (request: PayRequest) => Promise<PayOutcome>
+    refuseOutside: RefuseOutside
+    payReservation: (request: PayRequest) => Promise<PayOutcome | Outside>
     findFirstPayment: (userId: string, key: IdempotencyKey) => Promise<PayOutcome | undefined>
-    endSession: (ending: Ending) => Promise<void>
     list: (userId: string, before: string | undefined, limit: number) => ReturnType<typeof listPayments>
     read: (userId: string, paymentId: string) => ReturnType<typeof readPayment>
   },
@@ -76,24 +75,21 @@ export function paymentRoutes(
       const { userId } = request
       const reservationId = request.body.reservationId.toLowerCase()
       const idempotency = readIdempotencyKey(request, limits.idempotencyKey, ['pay', reservationId])
-      const entry = await admitOrReplay(
-        () => parts.guard(request),
-        idempotency && (() => parts.findFirstPayment(userId, idempotency)),
-      )
-      if ('first' in entry) return reply.code(201).send(answerPay(entry.first))
-      const { concertId, number } = entry.session
-      const outcome = await parts.payReservation({
-        userId,
-        concertId,
-        queueNumber: number,
-        reservationId,
-        idempotency,
-      })
-      const answer = answerPay(outcome)
-      // A replay must not end the session that the fan may have begun since.
-      const isReplay = outcome.code === 'paid' && outcome.isReplay
-      if (!isReplay) await parts.endSession({ userId, concertId, number, reason: 'completed' })
-      return reply.code(201).send(answer)
+      const place = request.place!
+      const { concertId, number: queueNumber } = place
+      const settle = async (): Promise<PayOutcome> => {
+        const outcome = await parts.payReservation({
+          userId,
+          concertId,
+          queueNumber,
+          reservationId,
+          idempotency,
+        })
+        if (outcome.code === 'outside') throw await parts.refuseOutside(place, outcome.state)
+        return outcome
+      }
+      const replay = idempotency && (() => parts.findFirstPayment(userId, idempotency))
+      return reply.code(201).send(answerPay(await settleOrReplay(settle, replay)))
     },
   )
 

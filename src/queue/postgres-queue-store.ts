@@ -122,6 +122,8 @@ export function postgresQueueStore(database: Database, times: QueueTimes): Queue
                from queue_places p
               where p.concert_id = r.concert_id and p.number = r.number and p.user_id = r.user_id
                 and p.end_reason is null and p.active_until > clock_timestamp() and p.active_until < r.until
+                -- Its commit need not wait for the disk: the event of the hold brings the same again.
+                and set_config('synchronous_commit', 'off', true) is not null
               limit 1
                 for update
            ) p
@@ -132,6 +134,9 @@ export function postgresQueueStore(database: Database, times: QueueTimes): Queue
     },
 
     async end(endings) {
+      // What a payment ends its event ends again, so that commit need not wait for the disk. Who leaves is told so, and
+      // that must last.
+      const isToldAgain = endings.every((place) => place.reason === 'completed')
       await database.query(sql`
         with request as (
           select distinct on (concert_id, number, user_id) * from unnest(
@@ -153,6 +158,7 @@ export function postgresQueueStore(database: Database, times: QueueTimes): Queue
         ), locked as materialized (
           select concert_id, active from queues
            where concert_id in (select concert_id from undone)
+             and set_config('synchronous_commit', ${isToldAgain ? 'off' : 'on'}, true) is not null
            order by concert_id
              for update
         ), live as materialized (

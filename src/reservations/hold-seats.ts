@@ -59,13 +59,19 @@ export function answerHold(outcome: HoldOutcome): Held {
  * them all, and lets each request through that is the first of its batch to want each of its seats; one that came
  * second is asked again in the next batch, when the first has been settled. The limit per fan and show is kept by the
  * unique ordinal of the fan's reservations: see the migration.
+ *
+ * `around` puts what belongs to the same batch before and behind the statement.
  */
-export function holdSeats(
+export function holdSeats<Extra = never>(
   database: Database,
   rules: HoldRules,
-): (request: HoldRequest) => Promise<HoldOutcome> {
+  around?: (
+    settle: SettleHolds,
+  ) => (requests: HoldRequest[]) => Promise<(HoldOutcome | Extra | typeof again)[]>,
+): (request: HoldRequest) => Promise<HoldOutcome | Extra> {
+  const settle: SettleHolds = (requests) => runHolds(database, rules, requests)
   return batch({
-    run: (requests: HoldRequest[]) => runHolds(database, rules, requests),
+    run: around ? around(settle) : settle,
     lane: (request) => request.userId,
     max: limits.batch,
     maxQueued: limits.batchQueue,
@@ -74,6 +80,9 @@ export function holdSeats(
     ...(rules.onRun ? { onRun: rules.onRun } : {}),
   })
 }
+
+/** Settles many requests at once. */
+export type SettleHolds = (requests: HoldRequest[]) => Promise<(HoldOutcome | typeof again)[]>
 
 /** For each request, whether it is the first to want each of its seats. */
 function leads(requests: HoldRequest[]): boolean[] {

@@ -7,8 +7,8 @@ import type { Hook } from '../platform/http/hook.ts'
 import { readIdempotencyKey, type IdempotencyKey } from '../platform/http/idempotency-key.ts'
 import { decodeCursor, pageQuery } from '../platform/http/paging.ts'
 import { problem } from '../problems.ts'
-import { admitOrReplay, type Guard } from '../queue/guard.ts'
-import type { Place } from '../queue/queue.ts'
+import { settleOrReplay, type Guard, type RefuseOutside } from '../queue/guard.ts'
+import type { Outside } from '../queue/in-session.ts'
 import { answerHold, type HoldOutcome, type HoldRequest } from './hold-seats.ts'
 import type { CancelOutcome, CancelRequest } from './cancel-hold.ts'
 import type { listReservations, readReservation } from './read-reservations.ts'
@@ -65,9 +65,9 @@ export function reservationRoutes(
     concertOfShow: (showId: number) => Promise<number>
     seatsPerReservationMax: number
     countSeatsOf: (userId: string, showId: number) => Promise<number>
-    holdSeats: (request: HoldRequest) => Promise<HoldOutcome>
+    refuseOutside: RefuseOutside
+    holdSeats: (request: HoldRequest) => Promise<HoldOutcome | Outside>
     findFirstHold: (userId: string, key: IdempotencyKey) => Promise<HoldOutcome | undefined>
-    extendSession: (place: Place & { until: Date }) => Promise<void>
     cancelHold: (request: CancelRequest) => Promise<CancelOutcome>
     list: (userId: string, before: string | undefined, limit: number) => ReturnType<typeof listReservations>
     read: (userId: string, reservationId: string) => ReturnType<typeof readReservation>
@@ -105,23 +105,21 @@ export function reservationRoutes(
       const seats = request.body.seats.toSorted((a, b) => a - b)
       const idempotency = readIdempotencyKey(request, limits.idempotencyKey, ['hold', showId, seats])
       const concertId = await parts.concertOfShow(showId)
-      const entry = await admitOrReplay(
-        () => parts.guard(request, concertId),
-        idempotency && (() => parts.findFirstHold(userId, idempotency)),
-      )
-      if ('first' in entry) return reply.code(201).send(answerHold(entry.first))
-      if (seats.length > parts.seatsPerReservationMax) {
-        const have = await parts.countSeatsOf(userId, showId)
-        throw problem('too-many-seats', { limit: parts.seatsPerReservationMax, have })
+      const place = request.place!
+      const settle = async (): Promise<HoldOutcome> => {
+        if (concertId !== place.concertId) throw problem('queue-token-wrong-concert')
+        if (seats.length > parts.seatsPerReservationMax) {
+          await parts.guard(request)
+          const have = await parts.countSeatsOf(userId, showId)
+          throw problem('too-many-seats', { limit: parts.seatsPerReservationMax, have })
+        }
+        const queueNumber = place.number
+        const outcome = await parts.holdSeats({ userId, concertId, queueNumber, showId, seats, idempotency })
+        if (outcome.code === 'outside') throw await parts.refuseOutside(place, outcome.state)
+        return outcome
       }
-      const { session } = entry
-      const queueNumber = session.number
-      const answer = answerHold(
-        await parts.holdSeats({ userId, concertId, queueNumber, showId, seats, idempotency }),
-      )
-      if (answer.heldUntil > session.activeUntil)
-        await parts.extendSession({ ...session, until: answer.heldUntil })
-      return reply.code(201).send(answer)
+      const replay = idempotency && (() => parts.findFirstHold(userId, idempotency))
+      return reply.code(201).send(answerHold(await settleOrReplay(settle, replay)))
     },
   )
 
