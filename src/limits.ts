@@ -36,6 +36,8 @@ export const limits = {
   idempotencyHours: 24,
   /** How long published events and consumers' marks are kept for an operator to look at. */
   eventHours: 72,
+  /** Characters kept of what a consumer failed with. */
+  errorText: 2_000,
   /** Open event streams of one instance: about 12 kB each. */
   streams: 20_000,
   /** Requests of one fan in ten seconds: a hundred times what a thumb does, a hundredth of what a script does. */

@@ -59,6 +59,11 @@ const publicSecond = 'public, max-age=1'
 /** A full instance sends new streams elsewhere, or to polling, for this long. */
 const streamRetrySeconds = 5
 
+/** Whether `If-None-Match` names the tag: alone, among others, or weakened by a proxy that compresses (RFC 9110). */
+function isKnown(etag: string, header = ''): boolean {
+  return header.split(',').some((tag) => tag.trim() === '*' || tag.trim().replace(/^W\//, '') === etag)
+}
+
 export function concertRoutes(
   app: FastifyInstance,
   parts: {
@@ -192,7 +197,7 @@ export function concertRoutes(
       await guard(request, await parts.concertOfShow(showId))
       const { json, etag } = await parts.readSeats(showId)
       reply.header('etag', etag).header('cache-control', 'private, no-cache')
-      if (request.headers['if-none-match'] === etag) return reply.code(304).send()
+      if (isKnown(etag, request.headers['if-none-match'])) return reply.code(304).send()
       // Already text, made once for everyone who asked meanwhile.
       return reply
         .type('application/json; charset=utf-8')

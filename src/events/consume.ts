@@ -1,4 +1,5 @@
 import pRetry from 'p-retry'
+import { limits } from '../limits.ts'
 import { isUnavailable, type Database } from '../platform/postgres/database.ts'
 import { sql } from '../platform/postgres/sql.ts'
 import type { Consumer } from './bus.ts'
@@ -67,10 +68,16 @@ export async function consume(
   }
 }
 
+/** What is kept of a failure: some lines, and what PostgreSQL's text can hold. */
+export function describe(failure: unknown): string {
+  const message = failure instanceof Error ? failure.message : String(failure)
+  return message.replaceAll('\0', '').slice(0, limits.errorText)
+}
+
 async function putAside(database: Database, consumer: Consumer, event: Event, error: Error): Promise<void> {
   await database.query(sql`
     insert into dead_letters (consumer, event_id, event, error, attempts)
-    values (${consumer.name}, ${event.id}, ${JSON.stringify(event)}::jsonb, ${error.message}, ${retries + 1})
+    values (${consumer.name}, ${event.id}, ${JSON.stringify(event)}::jsonb, ${describe(error)}, ${retries + 1})
         on conflict (consumer, event_id) do update
        set error = excluded.error, attempts = dead_letters.attempts + excluded.attempts,
            failed_at = now(), replayed_at = null`)

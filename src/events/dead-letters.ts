@@ -3,7 +3,7 @@ import { sql } from '../platform/postgres/sql.ts'
 import { page } from '../platform/http/paging.ts'
 import { problem } from '../problems.ts'
 import type { Consumer } from './bus.ts'
-import { handleOnce } from './consume.ts'
+import { describe, handleOnce } from './consume.ts'
 import type { Event } from './event.ts'
 
 export type DeadLetter = {
@@ -65,7 +65,7 @@ export async function replayDeadLetter(
   try {
     await handleOnce(database, consumer, [row.event])
   } catch (failure) {
-    const error = failure instanceof Error ? failure.message : String(failure)
+    const error = describe(failure)
     await database.query(sql`
       update dead_letters set error = ${error}, attempts = attempts + 1, failed_at = now() where id = ${deadLetterId}`)
     return { deadLetterId, replayed: false, error }
