@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startLoadProcess, type LoadProcess } from '../load/load-process.ts'
 import type { HoldAndPayResult } from '../load/tasks.ts'
-import { perUnit, readProcessorTime, type ProcessorTime } from '../processor-time.ts'
+import { costOf, readProcessorTime, type Cost } from '../processor-time.ts'
 import { watchFleet } from '../profile.ts'
 import { onDatabase, startFleet, type Fleet } from '../service.ts'
 import type { Measure, Scenario, ScenarioOptions } from './scenario.ts'
@@ -13,7 +13,7 @@ const relayLookMs = 50
 
 type Round = HoldAndPayResult & {
   joinsPerSecond: number
-  cost: ProcessorTime | undefined
+  cost: Cost | undefined
   eventsBehind: number
 }
 
@@ -23,7 +23,7 @@ type Round = HoldAndPayResult & {
  */
 export const holdAndPay: Scenario = async (options) => {
   const { isQuick, connections, keyed, profiled, say, signal } = options
-  const plan = isQuick ? { fans: 10_000, seconds: 4, rounds: 3 } : { fans: 30_000, seconds: 6, rounds: 5 }
+  const plan = isQuick ? { fans: 8_000, seconds: 3, rounds: 3 } : { fans: 30_000, seconds: 6, rounds: 5 }
   const rounds = options.rounds ?? plan.rounds
 
   await using fleet = await startFleet({ watched: profiled })
@@ -71,7 +71,7 @@ async function playRound(
   const refusals = Object.entries(result.refused)
   if (refusals.length > 0)
     throw new Error(`refused: ${refusals.map(([code, times]) => `${code} ×${times}`).join(', ')}`)
-  const cost = before && after && perUnit(before, after, result.count)
+  const cost = before && after && costOf(before, after, result.count)
   return { ...result, joinsPerSecond: joined.count / joined.seconds, cost, eventsBehind }
 }
 
@@ -114,7 +114,7 @@ async function checkSale(fleet: Fleet): Promise<number> {
 function measure(rounds: Round[], signUpsPerSecond: number): Measure[] {
   const each = (value: (round: Round) => number): number[] => rounds.map(value)
   const costs = rounds.flatMap(({ cost }) => cost ?? [])
-  const cost = (part: keyof ProcessorTime) => costs.map((round) => round[part])
+  const cost = (part: keyof Cost) => costs.map((round) => round[part])
   return [
     {
       name: 'hold + pay',
@@ -129,6 +129,7 @@ function measure(rounds: Round[], signUpsPerSecond: number): Measure[] {
     { name: 'processor: service', unit: 'µs/pair', values: cost('service') },
     { name: 'processor: PostgreSQL', unit: 'µs/pair', values: cost('postgres') },
     { name: 'processor: load', unit: 'µs/pair', values: cost('load') },
+    { name: 'processor: others', unit: '% of it', values: cost('othersPercent') },
     { name: 'events behind at the end', unit: 'events', values: each(({ eventsBehind }) => eventsBehind) },
     { name: 'join', unit: 'joins/s', values: each(({ joinsPerSecond }) => joinsPerSecond) },
     { name: 'sign up + charge', unit: 'fans/s', values: [signUpsPerSecond] },

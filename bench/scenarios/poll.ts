@@ -4,6 +4,7 @@ import { createInterface } from 'node:readline'
 import { cpus } from 'node:os'
 import { startLoadProcess } from '../load/load-process.ts'
 import type { PollResult } from '../load/tasks.ts'
+import { costOf, readProcessorTime, type Cost } from '../processor-time.ts'
 import { watchFleet } from '../profile.ts'
 import { startFleet, type Fleet } from '../service.ts'
 import { canPin, startNode, stopChild } from '../start-node.ts'
@@ -32,14 +33,19 @@ export const poll: Scenario = async ({ isQuick, connections, profiled, say, sign
   await load.run('join', { operatorToken, seats: fans, ...oneInside })
   await using bare = await startBareRoute(await readAnswer(fleet), serviceCore)
 
-  const measure = async (url: string): Promise<PollResult> => {
+  const measure = async (url: string): Promise<Round> => {
     await load.run('connect', { url, connections })
-    return load.run('poll', { seconds })
+    const server = url === service ? fleet.instances[0]!.pid : bare.pid
+    const pids = { service: server, postgres: fleet.postgresPid, load: load.pid }
+    const before = readProcessorTime(pids)
+    const result = await load.run('poll', { seconds })
+    const after = readProcessorTime(pids)
+    return { ...result, cost: before && after ? [costOf(before, after, result.count)] : [] }
   }
   const warmUp = [await measure(service), await measure(bare.url)]
   say(`warming up: ${warmUp.map(perSecond).join(' and bare ')} polls/s`)
-  const polls: PollResult[] = []
-  const bares: PollResult[] = []
+  const polls: Round[] = []
+  const bares: Round[] = []
   for (let round = 1; round <= rounds; round++) {
     polls.push(await measure(service))
     bares.push(await measure(bare.url))
@@ -68,10 +74,19 @@ export const poll: Scenario = async ({ isQuick, connections, profiled, say, sign
       },
       { name: 'poll p50', unit: 'ms', values: polls.map(({ pollMs }) => pollMs.p50) },
       { name: 'poll p99', unit: 'ms', values: polls.map(({ pollMs }) => pollMs.p99) },
+      { name: 'processor: service', unit: 'µs/poll', values: costs(polls, 'service') },
+      { name: 'processor: bare route', unit: 'µs/request', values: costs(bares, 'service') },
+      { name: 'processor: others', unit: '% of it', values: costs([...polls, ...bares], 'othersPercent') },
     ],
     ...(profile ? { profile } : {}),
   }
 }
+
+/** `cost` is empty where the system does not tell. */
+type Round = PollResult & { cost: Cost[] }
+
+const costs = (rounds: Round[], part: keyof Cost): number[] =>
+  rounds.flatMap(({ cost }) => cost).map((cost) => cost[part])
 
 const perSecond = ({ count, seconds }: PollResult): number => Math.round(count / seconds)
 
@@ -116,5 +131,5 @@ async function startBareRoute(answer: Bytes, core: number | undefined) {
   const args = [join(import.meta.dirname, 'bare-route.ts'), JSON.stringify(answer)]
   const child = startNode({ args, core, readsOutput: true })
   const [url] = (await once(createInterface({ input: child.stdout! }), 'line')) as [string]
-  return { url, [Symbol.asyncDispose]: () => stopChild(child) }
+  return { url, pid: child.pid!, [Symbol.asyncDispose]: () => stopChild(child) }
 }
