@@ -102,6 +102,7 @@ describe('dates', () => {
     expect(await within({ from: '2040-03-01', to: '2040-04-01' })).toEqual([march, both])
     expect(await within({ from: '2040-04-01' })).toEqual([both, april])
     expect(await within({ to: '2040-03-31' })).toEqual([march])
+    expect(await within({ from: '2040-04-01', to: '2040-04-01' })).toEqual([])
     expect(await within({ from: '2040-03-31T23:59:59.999Z', to: '2040-04-01T00:00:00Z' })).toEqual([both])
     expect(await within({ from: '2040-04-01T09:00:00+09:00', to: '2040-04-01T09:00:00.001+09:00' })).toEqual([
       both,

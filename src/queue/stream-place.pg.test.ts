@@ -1,7 +1,12 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { expect, test } from 'vitest'
 import { Client, createConcert, Fan } from '../../test/client.ts'
 import { freshDatabase } from '../../test/database.ts'
 import { operatorToken, startService } from '../../test/service.ts'
+import { placeStreams } from './stream-place.ts'
+import type { LineWatch } from './watch-lines.ts'
 
 const patiently = { interval: 20, timeout: 10_000 }
 
@@ -161,4 +166,23 @@ test('a stopping instance sends its pages elsewhere, and is not kept from stoppi
   await Promise.all(pages.map(({ ended }) => ended))
   expect(pages.map(({ messages }) => messages.at(-1)?.event)).toEqual(pages.map(() => 'reconnect'))
   await client.close()
+})
+
+test('a page that arrives when its instance has begun to stop is sent elsewhere as well', async () => {
+  const streams = placeStreams(
+    { onRefresh: () => () => true } as unknown as LineWatch,
+    () => Promise.reject(new Error('nobody is asked any more')),
+    () => {},
+  )
+  streams.close()
+  const server = createServer((_request, response) => {
+    void streams.open({ concertId: 1, userId: 'fan', number: 1 }, response)
+  })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const page = await watchPlace(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, 'token')
+  await page.ended
+  expect(page.messages.map(({ event }) => event)).toEqual(['reconnect'])
+  expect(streams.count()).toBe(0)
+  server.closeAllConnections()
+  server.close()
 })
