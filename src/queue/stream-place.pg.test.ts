@@ -160,9 +160,11 @@ test('a stopping instance sends its pages elsewhere, and is not kept from stoppi
   const pages = await Promise.all(fans.map((fan) => watchPlace(service.url, fan.queueToken)))
   await expect.poll(() => pages.every(({ messages }) => messages.length > 0), patiently).toBe(true)
   // Some arrive while it stops: they are refused, or sent elsewhere as well.
-  const late = fans.map((fan) => watchPlace(service.url, fan.queueToken).then(({ ended }) => ended))
+  const late = Promise.allSettled(
+    fans.map((fan) => watchPlace(service.url, fan.queueToken).then(({ ended }) => ended)),
+  )
   await service.close()
-  await Promise.allSettled(late)
+  await late
   await Promise.all(pages.map(({ ended }) => ended))
   expect(pages.map(({ messages }) => messages.at(-1)?.event)).toEqual(pages.map(() => 'reconnect'))
   await client.close()
