@@ -16,7 +16,7 @@ export type Joined = {
 export type Ending = Place & { reason: Exclude<EndReason, 'sold-out'> }
 
 /**
- * Keeps the line. Two stores exist, and one contract suite (`queue-store.contract.ts`) holds both to it.
+ * Keeps the line. A contract suite (`queue-store.contract.ts`) holds the store of today, and any further one, to this.
  * Every call takes many requests and is atomic; outcomes come in the order of the requests. Times are the store's.
  *
  * Numbers are dense, unique and given in the order of the requests; admission follows them exactly; sessions never
