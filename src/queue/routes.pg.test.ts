@@ -369,17 +369,29 @@ describe('the operator', () => {
   })
 
   test('raises the capacity while fans wait, and lowers it without turning anyone out', async () => {
-    const { concertId } = await createConcert(one, operatorToken, { capacity: 1 })
-    const fans = await joinInTurn(concertId, 5)
+    await using fresh = await freshDatabase()
+    await using service = await startService(fresh.url)
+    const client = new Client(service.url)
+    const { concertId } = await createConcert(client, operatorToken, { capacity: 1 })
+    const other = await createConcert(client, operatorToken, { capacity: 1 })
+    const fans = await joinInTurn(concertId, 5, client)
+    const [first, second] = (await joinInTurn(other.concertId, 2, client)) as [Fan, Fan]
     const statuses = () => Promise.all(fans.map(statusOf))
-    expect(await changeQueue(concertId, { capacity: 3, ratePerSecond: 77.5 })).toMatchObject({
-      body: { paused: false, capacity: 3, ratePerSecond: 77.5 },
+    const change = { capacity: 3, ratePerSecond: 77.5 }
+    expect(await changeQueue(concertId, change, operator, client)).toMatchObject({
+      body: { paused: false, ...change },
     })
     await expect.poll(statuses, patiently).toEqual(['active', 'active', 'active', 'waiting', 'waiting'])
-    await changeQueue(concertId, { capacity: 2 })
+
+    await changeQueue(concertId, { capacity: 2 }, operator, client)
+    // The step of admission that may have begun before the change is over once it has moved another line.
+    await first.leave()
+    await expect.poll(() => statusOf(second), patiently).toBe('active')
+    expect(await statuses()).toEqual(['active', 'active', 'active', 'waiting', 'waiting'])
     await fans[0]!.leave()
     await fans[1]!.leave()
     await expect.poll(statuses, patiently).toEqual(['ended', 'ended', 'active', 'active', 'waiting'])
+    await client.close()
   })
 
   test('is the only one who may, and must say something that makes sense', async () => {
